@@ -1,0 +1,158 @@
+package memcg
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// Group is an open memory cgroup. Its files stay open from Open to the end of the program, so that no later mount,
+// chroot or shortage of file descriptors can hide them. It is not safe for concurrent use.
+type Group struct {
+	Location
+	// OOMGroup says that memory.oom.group was 1 when the files were opened: the next OOM kill takes every process of
+	// the cgroup, this one included. The kubelet sets it on v2 since 1.28.
+	OOMGroup bool
+
+	events   int // file descriptors; -1 where the kernel has no such file
+	usage    int
+	limit    int
+	peak     int
+	limitHit int // v1 only: on v2 it is a line of events
+
+	// buffer serves all reads; the longest of the files, memory.events, has about 120 bytes.
+	buffer [1024]byte
+}
+
+// gVisorBuild is the constant that gVisor's sentry answers as the build of its kernel (pkg/sentry/syscalls/linux,
+// sys_utsname). Its cgroup files exist, but nothing in them ever moves.
+const gVisorBuild = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
+
+// Open finds the memory cgroup of this process and opens its files; root is "/" except in tests. Errors wrap
+// ErrUnsupported. A kernel that shows the files but never counts in them (gVisor) is an error too: silence must not be
+// taken for health.
+func Open(root string) (*Group, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err == nil && unix.ByteSliceToString(uts.Version[:]) == gVisorBuild {
+		return nil, fmt.Errorf("%w: this is gVisor, whose memory cgroup files are constants", ErrUnsupported)
+	}
+	location, err := Find(root)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{Location: location, limitHit: -1}
+	dir := path.Join(root, location.Dir)
+	g.events, err = openFile(path.Join(dir, location.Version.eventsFile()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	if _, err := g.Counters(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	// These only enrich the events, so their absence is no error: memory.peak came with 5.19, and v2's root lacks all.
+	names := [...]string{"memory.current", "memory.max", "memory.peak"}
+	if location.Version == V1 {
+		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
+		g.limitHit = openOptional(path.Join(dir, "memory.failcnt"))
+	}
+	g.usage = openOptional(path.Join(dir, names[0]))
+	g.limit = openOptional(path.Join(dir, names[1]))
+	g.peak = openOptional(path.Join(dir, names[2]))
+	if location.Version == V2 {
+		if fd := openOptional(path.Join(dir, "memory.oom.group")); fd >= 0 {
+			value, ok := g.readBytes(fd)
+			g.OOMGroup = ok && value == 1
+			_ = unix.Close(fd) // opened for reading: nothing can be lost
+		}
+	}
+	return g, nil
+}
+
+// Close closes the files. The program itself never does: they serve until its last instruction.
+func (g *Group) Close() error {
+	var errs []error
+	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit} {
+		if fd > 0 {
+			errs = append(errs, unix.Close(fd))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Counters reads the event counts. It allocates nothing. An error means that this read said nothing, not that nothing
+// happened: ENODEV after the cgroup was removed, or ErrUnsupported where the kernel writes no oom_kill line (before
+// 4.13).
+func (g *Group) Counters() (Counters, error) {
+	n, err := pread(g.events, g.buffer[:])
+	if err != nil {
+		return Counters{}, fmt.Errorf("cannot read %s: %w", g.Version.eventsFile(), err)
+	}
+	counters, ok := parseEvents(g.buffer[:n])
+	if !ok {
+		return Counters{}, fmt.Errorf("%w: %s has no oom_kill line (it came with Linux 4.13)", ErrUnsupported, g.Version.eventsFile())
+	}
+	if g.limitHit >= 0 {
+		counters.LimitHit, _ = g.readBytes(g.limitHit)
+	}
+	return counters, nil
+}
+
+// PollFD returns the file descriptor that becomes ready with POLLPRI when a counter moves, and true; or false on v1,
+// where poll on memory.oom_control never answers and the eventfd of memory.rst needs a write that containers may not
+// do. The readiness ends with the next call of Counters. Wake-ups are at least 10 ms apart (CGROUP_FILE_NOTIFY_MIN_INTV
+// in kernel/cgroup/cgroup.c, Linux 6.18).
+func (g *Group) PollFD() (fd int, ok bool) { return g.events, g.Version == V2 }
+
+// Usage returns the memory charged to the cgroup, page cache included. ok is false where it cannot be read.
+func (g *Group) Usage() (usage Bytes, ok bool) { return g.readBytes(g.usage) }
+
+// Limit returns the cgroup's own limit, which may change while it runs; Unlimited where none is set. An ancestor's
+// lower limit does not show here.
+func (g *Group) Limit() (limit Bytes, ok bool) { return g.readBytes(g.limit) }
+
+// Peak returns the highest usage since the cgroup was made (v1: or since somebody reset it).
+func (g *Group) Peak() (peak Bytes, ok bool) { return g.readBytes(g.peak) }
+
+func (g *Group) readBytes(fd int) (Bytes, bool) {
+	if fd < 0 {
+		return 0, false
+	}
+	n, err := pread(fd, g.buffer[:])
+	if err != nil {
+		return 0, false
+	}
+	return parseBytes(g.buffer[:n])
+}
+
+func openFile(name string) (int, error) {
+	for {
+		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return -1, fmt.Errorf("cannot open %q: %w", name, err)
+		}
+		return fd, nil
+	}
+}
+
+func openOptional(name string) int {
+	fd, err := openFile(name)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// pread reads from the start of the file; the kernel makes the text anew for offset 0.
+func pread(fd int, buffer []byte) (int, error) {
+	for {
+		n, err := unix.Pread(fd, buffer, 0)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

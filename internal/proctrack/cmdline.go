@@ -1,0 +1,122 @@
+package proctrack
+
+import (
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLine bounds what is read of a command line, in bytes.
+const maxLine = 4096
+
+// lineReader reads command lines on a thread of its own. /proc/PID/cmdline takes the mmap lock of the process and may
+// fault its pages in (get_mm_cmdline in fs/proc/base.c, Linux 6.18), so that reading it can take until the process
+// dies. Whoever asks never waits: with the queue full, a command line stays unknown.
+type lineReader struct {
+	dir     int
+	asked   chan lineOf
+	read    chan lineOf
+	stopped chan struct{}
+}
+
+// lineOf is a question, and with a line its answer.
+type lineOf struct {
+	pid       int
+	startTime uint64
+	comm      string
+	line      string
+}
+
+func newLineReader(mount string) *lineReader {
+	r := &lineReader{
+		asked:   make(chan lineOf, 64),
+		read:    make(chan lineOf, 64),
+		stopped: make(chan struct{}),
+	}
+	dir, err := unix.Open(mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		r.dir = -1
+		close(r.stopped)
+		return r
+	}
+	r.dir = dir
+	go r.run()
+	return r
+}
+
+func (r *lineReader) run() {
+	// A thread of its own from the start: when a read blocks for good, the loop must not need a new one.
+	runtime.LockOSThread()
+	defer close(r.stopped)
+	var buffer [maxLine]byte
+	for question := range r.asked {
+		question.line = r.line(question.pid, buffer[:])
+		if question.line == "" {
+			continue
+		}
+		select {
+		case r.read <- question:
+		default: // nobody collects: the next question will bring another chance
+		}
+	}
+}
+
+func (r *lineReader) line(pid int, buffer []byte) string {
+	fd, err := unix.Openat(r.dir, strconv.Itoa(pid)+"/cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = unix.Close(fd) }() // only read from
+	n, err := unix.Read(fd, buffer)
+	if err != nil || n <= 0 {
+		return ""
+	}
+	return string(buffer[:n])
+}
+
+// close ends the thread and waits for it.
+func (r *lineReader) close() {
+	close(r.asked)
+	<-r.stopped
+	if r.dir >= 0 {
+		_ = unix.Close(r.dir) // holds no data
+	}
+}
+
+// collect calls learn with the answers that are there.
+func (r *lineReader) collect(learn func(lineOf)) {
+	for {
+		select {
+		case answer := <-r.read:
+			learn(answer)
+		default:
+			return
+		}
+	}
+}
+
+// askLine asks for the command line of a process.
+func (t *Tracker) askLine(p *Process) {
+	select {
+	case t.lines.asked <- lineOf{pid: p.PID, startTime: p.StartTime, comm: p.Comm}:
+		p.asked = true
+	default:
+		p.asked = false
+	}
+}
+
+// learnLine takes an answer over, if the process is still the one that was asked about.
+func (t *Tracker) learnLine(answer lineOf) {
+	if p := t.table[answer.pid]; p != nil && p.StartTime == answer.startTime {
+		p.CommandLine, p.commOfLine = answer.line, answer.comm
+	}
+}
+
+// forgetStaleLine drops a command line that was read before the process became another program: no line is better
+// than a wrong one.
+func (p *Process) forgetStaleLine() {
+	if p.commOfLine != p.Comm {
+		p.CommandLine = ""
+	}
+}

@@ -1,0 +1,318 @@
+package report
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+)
+
+// Format is how events are written.
+type Format int
+
+// The formats.
+const (
+	// JSON is one object a line.
+	JSON Format = iota
+	// Console is one line of text, for people.
+	Console
+)
+
+// timeFormat is RFC 3339 in UTC with microseconds.
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+// Options configure a Reporter.
+type Options struct {
+	Level  Level
+	Format Format
+	// FD is the file descriptor that events are written to.
+	FD int
+	// CommandLines says how much of a command line is written.
+	CommandLines CommandLineMode
+}
+
+// Reporter writes events. Its methods never block, and are for one goroutine.
+type Reporter struct {
+	options Options
+	queue   *queue // nil if nothing is ever written
+	log     zerolog.Logger
+	carried uint64 // how many lost events the line at hand tells of
+}
+
+// New returns a Reporter. It starts the thread that writes, unless the level is off.
+func New(options Options) *Reporter {
+	r := &Reporter{options: options, log: zerolog.Nop()}
+	if options.Level != zerolog.Disabled {
+		r.queue = newQueue(options.FD)
+		r.log = zerolog.New(r).Level(options.Level)
+	}
+	return r
+}
+
+// Open returns a file descriptor for appending events to the file, which is made if it does not exist. A FIFO is not
+// waited for.
+func Open(name string) (fd int, err error) {
+	for {
+		fd, err = unix.Open(name, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK, 0o644)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return -1, fmt.Errorf("cannot open %q: %w", name, err)
+	}
+	return fd, nil
+}
+
+// Flush waits until everything is written, but no longer than atMost.
+func (r *Reporter) Flush(atMost time.Duration) {
+	if r.queue != nil {
+		r.queue.flush(atMost)
+	}
+}
+
+// Write takes one finished line from zerolog. It is not for other callers.
+func (r *Reporter) Write(line []byte) (int, error) {
+	if !r.queue.put(line) {
+		r.queue.lost(r.carried) // the count that this line was to tell
+	}
+	return len(line), nil
+}
+
+// emit writes one event: the message for people, the fields for programs.
+func (r *Reporter) emit(at time.Time, level Level, name, message string, fields func(*zerolog.Event)) {
+	if r.queue == nil || level < r.options.Level {
+		return
+	}
+	r.carried = r.queue.takeLost()
+	if r.options.Format == Console {
+		_, _ = r.Write(consoleLine(at, level, message, r.carried)) // it never fails
+		return
+	}
+	e := r.log.WithLevel(level).Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)).Str("event", name)
+	fields(e)
+	if r.carried > 0 {
+		e.Uint64("dropped_events", r.carried)
+	}
+	e.Str(zerolog.MessageFieldName, message).Send()
+}
+
+// Started reports that the main child runs.
+func (r *Reporter) Started(at time.Time, v Started) {
+	message := fmt.Sprintf("%s started as pid %d; policy %s", printable(v.Main.Comm), v.Main.PID, v.Policy)
+	if v.Cgroup != nil && v.Cgroup.OOMGroup {
+		message += "; memory.oom.group is set: an OOM kill will take the whole container, this process included, and " +
+			"nothing can be reported then"
+	}
+	r.emit(at, zerolog.InfoLevel, "started", message, func(e *zerolog.Event) {
+		r.process(e, "process", v.Main)
+		e.Dict("init", zerolog.Dict().Int("pid", v.PID).Bool("subreaper", v.Subreaper))
+		if c := v.Cgroup; c != nil {
+			e.Dict("cgroup", zerolog.Dict().Str("version", c.Version).Str("path", c.Path).Str("directory", c.Dir).
+				Bool("oom_group", c.OOMGroup).Str("woken_by", c.WokenBy))
+		}
+		memory(e, v.Memory)
+		e.Str("policy", v.Policy)
+	})
+}
+
+// OOMKill reports one counted kill.
+func (r *Reporter) OOMKill(at time.Time, v OOMKill) {
+	r.emit(at, zerolog.ErrorLevel, "oom_kill", oomKillMessage(v), func(e *zerolog.Event) {
+		if v.Victim != nil {
+			r.process(e, "process", *v.Victim)
+			e.Str("role", v.Role).Str("origin", v.Origin)
+		} else {
+			candidates := zerolog.Arr()
+			for _, p := range v.Candidates {
+				candidates.Dict(r.processDict(p))
+			}
+			e.Array("candidates", candidates)
+		}
+		e.Str("certainty", v.Certainty).Strs("evidence", v.Evidence).Str("limit", v.Limit).Uint64("oom_kills", v.Kills)
+		memory(e, v.Memory)
+	})
+}
+
+func oomKillMessage(v OOMKill) string {
+	var message string
+	switch {
+	case v.Victim == nil:
+		message = "a process was OOM-killed, and nobody saw which"
+	case v.Certainty == "certain":
+		message = fmt.Sprintf("%s (pid %d) was OOM-killed", printable(v.Victim.Comm), v.Victim.PID)
+	default:
+		message = fmt.Sprintf("%s (pid %d) was probably OOM-killed", printable(v.Victim.Comm), v.Victim.PID)
+	}
+	if v.Victim != nil && v.Victim.ResidentBytes > 0 {
+		message += " with " + humanBytes(v.Victim.ResidentBytes) + " resident"
+	}
+	if v.Memory.LimitBytes > 0 {
+		message += "; memory limit " + humanBytes(v.Memory.LimitBytes)
+	}
+	if v.Limit == "above" {
+		message += "; the limit that ran out is at or above this container's cgroup, or the host's memory did"
+	}
+	return message
+}
+
+// SIGKILL reports a SIGKILL death that was no OOM kill.
+func (r *Reporter) SIGKILL(at time.Time, v SIGKILL) {
+	message := fmt.Sprintf("%s (pid %d) died of SIGKILL; it was not an OOM kill", printable(v.Process.Comm), v.Process.PID)
+	r.emit(at, zerolog.InfoLevel, "sigkill", message, func(e *zerolog.Event) {
+		r.process(e, "process", v.Process)
+		e.Str("role", v.Role).Str("origin", v.Origin).Strs("evidence", v.Evidence)
+	})
+}
+
+// LimitHit reports that usage reached the limit.
+func (r *Reporter) LimitHit(at time.Time, v LimitHit) {
+	r.emit(at, zerolog.InfoLevel, "memory_limit_hit", "memory usage reached the limit", func(e *zerolog.Event) {
+		e.Uint64("hits", v.Hits)
+		memory(e, v.Memory)
+	})
+}
+
+// Policy reports what follows from an OOM kill.
+func (r *Reporter) Policy(at time.Time, v Policy) {
+	var message string
+	switch {
+	case v.Signal == "":
+		message = fmt.Sprintf("policy %s: an exit code 0 will become %d", v.Action, v.ExitCode)
+	case v.GracePeriod > 0:
+		message = fmt.Sprintf("policy %s: %s now, SIGKILL in %s, exit code %d", v.Action, v.Signal, v.GracePeriod, v.ExitCode)
+	default:
+		message = fmt.Sprintf("policy %s: %s now, exit code %d", v.Action, v.Signal, v.ExitCode)
+	}
+	r.emit(at, zerolog.WarnLevel, "policy", message, func(e *zerolog.Event) {
+		e.Str("action", v.Action).Int("exit_code", v.ExitCode)
+		if v.Signal != "" {
+			e.Str("signal", v.Signal)
+		}
+		if v.GracePeriod > 0 {
+			e.Float64("grace_period_seconds", v.GracePeriod.Seconds())
+		}
+	})
+}
+
+// Unsupported reports what cannot be had here, and why.
+func (r *Reporter) Unsupported(at time.Time, v Unsupported) {
+	r.emit(at, zerolog.WarnLevel, "unsupported", printable(v.Reason), func(e *zerolog.Event) { e.Str("reason", v.Reason) })
+}
+
+// Warning reports a fault that changes nothing for the container.
+func (r *Reporter) Warning(at time.Time, v Warning) {
+	r.emit(at, zerolog.WarnLevel, "warning", printable(v.Text), func(*zerolog.Event) {})
+}
+
+// Exit reports the end.
+func (r *Reporter) Exit(at time.Time, v Exit) {
+	level := zerolog.InfoLevel
+	if v.Kills > 0 || (r.queue != nil && r.queue.hasLost()) {
+		level = zerolog.WarnLevel
+	}
+	ended := fmt.Sprintf("exited with %d", v.MainCode)
+	if v.MainSignal != "" {
+		ended = "was ended by " + v.MainSignal
+	}
+	message := fmt.Sprintf("main (pid %d) %s; exit code %d", v.MainPID, ended, v.Code)
+	if v.Reason == "policy" {
+		message += " by policy"
+	}
+	if v.Kills > 0 {
+		message += fmt.Sprintf("; OOM kills: %d", v.Kills)
+	}
+	r.emit(at, level, "exit", message, func(e *zerolog.Event) {
+		e.Int("exit_code", v.Code).Str("reason", v.Reason)
+		main := zerolog.Dict().Int("pid", v.MainPID)
+		if v.MainSignal != "" {
+			main.Str("signal", v.MainSignal)
+		} else {
+			main.Int("exit_code", v.MainCode)
+		}
+		e.Dict("main", main).Uint64("oom_kills", v.Kills)
+		memory(e, v.Memory)
+	})
+}
+
+func (r *Reporter) process(e *zerolog.Event, key string, p Process) { e.Dict(key, r.processDict(p)) }
+
+func (r *Reporter) processDict(p Process) *zerolog.Event {
+	d := zerolog.Dict().Int("pid", p.PID).Int("parent_pid", p.ParentPID)
+	if p.Comm != "" {
+		d.Dict("executable", zerolog.Dict().Str("name", p.Comm))
+	}
+	if line := r.options.CommandLines.apply(p.CommandLine); line != "" {
+		d.Str("command_line", line)
+	}
+	if p.UIDKnown {
+		d.Dict("user", zerolog.Dict().Uint32("id", p.UID))
+	}
+	if p.ResidentBytes > 0 {
+		d.Dict("memory", zerolog.Dict().Uint64("resident_bytes", p.ResidentBytes))
+	}
+	return d
+}
+
+func memory(e *zerolog.Event, m Memory) {
+	if m == (Memory{}) {
+		return
+	}
+	d := zerolog.Dict()
+	for _, field := range []struct {
+		name  string
+		value uint64
+	}{{"limit_bytes", m.LimitBytes}, {"usage_bytes", m.UsageBytes}, {"peak_bytes", m.PeakBytes}} {
+		if field.value > 0 {
+			d.Uint64(field.name, field.value)
+		}
+	}
+	e.Dict("memory", d)
+}
+
+// printable returns the text with everything replaced that could act on a terminal or split a line.
+func printable(s string) string {
+	clean := true
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	out := make([]rune, 0, len(s))
+	for _, c := range s {
+		if c < ' ' || (c >= 0x7f && c < 0xa0) || c == utf8.RuneError || c == '\u2028' || c == '\u2029' {
+			c = '?'
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// humanBytes writes an amount the way people say it: 1.5 GiB.
+func humanBytes(n uint64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	value, unit := float64(n), 0
+	for value >= 1024 && unit < len(units)-1 {
+		value /= 1024
+		unit++
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}
+
+// consoleLine is the line for people.
+func consoleLine(at time.Time, level Level, message string, dropped uint64) []byte {
+	line := fmt.Appendf(nil, "%s oominit: %s: %s", at.UTC().Format(timeFormat), level, message)
+	if dropped > 0 {
+		line = fmt.Appendf(line, " (%d earlier events were lost)", dropped)
+	}
+	return append(line, '\n')
+}

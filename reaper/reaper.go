@@ -1,0 +1,122 @@
+// Package reaper holds the only wait in the program.
+//
+// PID 1 is the parent of every orphan, and a wait by anybody else would steal a status that somebody here needs
+// (ramr/go-reaper#2, coder/coder#22866). So nothing else in the program calls wait4, waitid or os.Process.Wait, and this
+// package knows nothing but pids and wait statuses: who main is, and what a death means, others decide.
+package reaper
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit is one ended child that has not been reaped yet.
+type Exit struct {
+	PID int
+	// Status is the raw wait status, as wait4(2) will report it.
+	Status unix.WaitStatus
+}
+
+// ErrNoneEnded says that there are children, and that none of them has ended.
+var ErrNoneEnded = errors.New("no child has ended")
+
+// ErrNoChildren says that there is no child at all.
+var ErrNoChildren = errors.New("no children")
+
+// Reaper finds ended children and reaps them. It is not safe for concurrent use.
+type Reaper struct {
+	wake chan os.Signal
+	info unix.Siginfo
+}
+
+// New returns a Reaper. It catches SIGCHLD from here on, also where the parent had left it ignored, in which case the
+// kernel would reap by itself and keep the statuses. Call it before the first spawn: a child may end before fork
+// returns (opencontainers/runc#5208).
+func New() *Reaper {
+	// One place is enough: SIGCHLDs coalesce anyway (catatonit#4), so each stands for "look until nobody is left".
+	r := &Reaper{wake: make(chan os.Signal, 1)}
+	signal.Notify(r.wake, unix.SIGCHLD)
+	return r
+}
+
+// Wake returns the channel that says: at least one child may have changed since the last look.
+func (r *Reaper) Wake() <-chan os.Signal { return r.wake }
+
+// Stop ends the catching of SIGCHLD.
+func (r *Reaper) Stop() { signal.Stop(r.wake) }
+
+// Peek returns an ended child and leaves it a zombie, so that /proc still describes it and its pid cannot be used anew;
+// the same child is returned until it is reaped. Children of clone(2) without SIGCHLD count too. The error is
+// ErrNoneEnded, ErrNoChildren, or what waitid(2) answered.
+func (r *Reaper) Peek() (Exit, error) {
+	for {
+		r.info = unix.Siginfo{}
+		err := unix.Waitid(unix.P_ALL, 0, &r.info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ECHILD:
+			return Exit{}, ErrNoChildren
+		case err != nil:
+			return Exit{}, os.NewSyscallError("waitid", err)
+		}
+		break
+	}
+	child := (*childInfo)(unsafe.Pointer(&r.info))
+	if child.pid == 0 {
+		return Exit{}, ErrNoneEnded
+	}
+	return Exit{PID: int(child.pid), Status: rawStatus(r.info.Code, child.status)}, nil
+}
+
+// Reap takes the zombie that Peek returned out of the process table and returns what it used. A child that is not there
+// (any more) is no error: there is nothing left to do for it.
+func (r *Reaper) Reap(pid int) (unix.Rusage, error) {
+	var usage unix.Rusage
+	for {
+		_, err := unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, &usage)
+		switch err {
+		case unix.EINTR:
+			continue
+		case nil, unix.ECHILD:
+			return usage, nil
+		default:
+			return usage, os.NewSyscallError("wait4", err)
+		}
+	}
+}
+
+// childInfo is siginfo_t as waitid(2) fills it (include/uapi/asm-generic/siginfo.h, Linux 6.18). The union begins at a
+// pointer's alignment, and x/sys keeps its content unexported.
+type childInfo struct {
+	_      [3]int32 // si_signo, si_errno, si_code, in the order of the architecture
+	_      [unsafe.Sizeof(uintptr(0)) / 8]int32
+	pid    int32
+	_      uint32 // si_uid
+	status int32
+}
+
+// The values of si_code for SIGCHLD; x/sys has no names for them.
+const (
+	cldExited = 1
+	cldDumped = 3
+)
+
+// coreFlag marks, in a raw wait status, that a core was dumped.
+const coreFlag = 0x80
+
+// rawStatus builds the status that wait4(2) would report from si_code and si_status.
+func rawStatus(code, status int32) unix.WaitStatus {
+	switch code {
+	case cldExited:
+		return unix.WaitStatus(uint32(status&0xff) << 8)
+	case cldDumped:
+		return unix.WaitStatus(uint32(status) | coreFlag)
+	default: // CLD_KILLED: nothing else ends a child
+		return unix.WaitStatus(uint32(status))
+	}
+}
