@@ -120,3 +120,13 @@ func rawStatus(code, status int32) unix.WaitStatus {
 		return unix.WaitStatus(uint32(status))
 	}
 }
+
+// StoppedByTerminal reports whether the child is stopped because it touched the terminal from the background.
+func (r *Reaper) StoppedByTerminal(pid int) bool {
+	r.info = unix.Siginfo{}
+	if err := unix.Waitid(unix.P_PID, pid, &r.info, unix.WSTOPPED|unix.WNOHANG, nil); err != nil {
+		return false // EINTR cannot be with WNOHANG; ECHILD: it has ended
+	}
+	child := (*childInfo)(unsafe.Pointer(&r.info))
+	return child.pid != 0 && (unix.Signal(child.status) == unix.SIGTTIN || unix.Signal(child.status) == unix.SIGTTOU)
+}

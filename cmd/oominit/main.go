@@ -1,0 +1,75 @@
+// The runtime's own look at the CPU limit of the cgroup costs start-up time and, later, wake-ups; the supervisor sets
+// GOMAXPROCS itself.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
+// Command oominit is a PID 1 for containers that notices every process that the kernel's OOM killer takes.
+//
+// It starts a command, forwards signals to it, reaps what becomes an orphan, and ends with the command's exit code,
+// unless an OOM kill went unnoticed by the command: then a 0 becomes 137.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/policy"
+	"github.com/oominit/oominit/supervisor"
+)
+
+// version is replaced by the linker when a release is built.
+var version = "0.1.0-dev"
+
+func main() {
+	s := supervisor.New() // before anything else: it catches signals
+	os.Exit(run(s, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+func run(s *supervisor.Supervisor, arguments, environment []string, stdout, stderr io.Writer) (exitCode int) {
+	request, err := parse(arguments, environment)
+	switch {
+	case err != nil:
+		complain(stderr, err)
+		return policy.ExitFailure
+	case request.help:
+		_, err = io.WriteString(stdout, help())
+		return codeOf(err)
+	case request.version:
+		_, err = fmt.Fprintf(stdout, "oominit version %s\n", version)
+		return codeOf(err)
+	}
+	if request.logFile != "" {
+		if request.config.Report.FD, err = report.Open(request.logFile); err != nil {
+			complain(stderr, fmt.Errorf("OOMINIT_LOG_OUTPUT: %w", err))
+			return policy.ExitFailure
+		}
+	}
+	code, err := s.Run(request.config)
+	if err != nil {
+		complain(stderr, err)
+	}
+	return code
+}
+
+// complain writes each of the joined errors on a line of its own. Nothing can be done if that fails.
+func complain(stderr io.Writer, err error) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, e := range joined.Unwrap() {
+			complain(stderr, e)
+		}
+		return
+	}
+	_, _ = fmt.Fprintf(stderr, "oominit: %v\n", err)
+}
+
+func codeOf(err error) int {
+	if err != nil {
+		return policy.ExitFailure
+	}
+	return 0
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oominit/oominit/internal/report"
+)
+
+// parse turns arguments and environment into a request. Flags win over variables. All faults are found at once, each is
+// one line of the joined error, and with any of them nothing is started.
+func parse(arguments, environment []string) (request, error) {
+	var r request
+	var faults []error
+	for _, o := range options {
+		if err := o.set(&r, o.initial); err != nil {
+			faults = append(faults, fmt.Errorf("%s: the default %q: %w", o.variable(), o.initial, err))
+		}
+	}
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		faults = append(faults, r.setVariable(name, value))
+	}
+	command, flagFaults := r.parseFlags(arguments)
+	faults = append(faults, flagFaults...)
+	if len(command) == 0 && !r.help && !r.version {
+		faults = append(faults, errors.New("no command given; use: oominit [FLAGS] [--] COMMAND [ARGUMENTS], "+
+			"or set CMD in the image"))
+	}
+	r.config.Command = command
+	if r.config.Report.FD < 0 && r.logFile == "" {
+		r.config.Report.Level, _ = report.ParseLevel("off") // a name of its own table
+	}
+	return r, errors.Join(faults...)
+}
+
+func (r *request) setVariable(name, value string) error {
+	i := slices.IndexFunc(options, func(o option) bool { return o.variable() == name })
+	if i < 0 {
+		names := make([]string, len(options))
+		for i, o := range options {
+			names[i] = o.variable()
+		}
+		return unknown("variable", name, names)
+	}
+	if options[i].set(r, value) != nil {
+		return options[i].describe(name, value)
+	}
+	return nil
+}
+
+// parseFlags takes the flags off the arguments, up to the first that is none, and returns the rest: the command.
+func (r *request) parseFlags(arguments []string) (command []string, faults []error) {
+	for len(arguments) > 0 {
+		argument := arguments[0]
+		if argument == "--" {
+			return arguments[1:], faults
+		}
+		if !strings.HasPrefix(argument, "-") || argument == "-" {
+			return arguments, faults
+		}
+		arguments = arguments[1:]
+		switch argument {
+		case "-h", "--help":
+			r.help = true
+			continue
+		case "--version":
+			r.version = true
+			continue
+		}
+		flag, value, hasValue := strings.Cut(argument, "=")
+		i := slices.IndexFunc(options, func(o option) bool { return o.flag() == flag })
+		if i < 0 {
+			names := []string{"--help", "--version"}
+			for _, o := range options {
+				names = append(names, o.flag())
+			}
+			faults = append(faults, unknown("flag", flag, names))
+			continue
+		}
+		if !hasValue {
+			if len(arguments) == 0 {
+				faults = append(faults, fmt.Errorf("%s: a value is missing; use %s", flag, options[i].allowed))
+				continue
+			}
+			value, arguments = arguments[0], arguments[1:]
+		}
+		if options[i].set(r, value) != nil {
+			faults = append(faults, options[i].describe(flag, value))
+		}
+	}
+	return nil, faults
+}
+
+func unknown(kind, name string, known []string) error {
+	text := fmt.Sprintf("unknown %s %q", kind, name)
+	if near, ok := nearest(name, known); ok {
+		return fmt.Errorf("%s; did you mean %q?", text, near)
+	}
+	return fmt.Errorf("%s; known: %s", text, strings.Join(known, ", "))
+}

@@ -1,0 +1,156 @@
+package supervisor
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/attribution"
+	"github.com/oominit/oominit/internal/memcg"
+	"github.com/oominit/oominit/internal/proctrack"
+	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/policy"
+)
+
+// The rooms do not know each other's types; this file translates.
+
+// death puts an observed end into the words of attribution.
+func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attribution.Evidence, at time.Time) attribution.Death {
+	if k == attribution.Killed && s.killedByUs {
+		k = attribution.KilledByUs
+	}
+	return attribution.Death{
+		Process: attribution.Process{
+			ID:            attribution.ID{PID: p.PID, StartTime: p.StartTime},
+			ParentPID:     p.ParentPID,
+			Comm:          p.Comm,
+			CommandLine:   p.CommandLine,
+			ResidentBytes: p.ResidentBytes,
+			UID:           p.UID,
+			Main:          p.PID == s.mainPID,
+			Exec:          p.Origin == proctrack.Exec,
+		},
+		Knowledge: k, Evidence: e, At: at,
+	}
+}
+
+// largestListed is how many of the largest processes an event lists when nobody was found.
+const largestListed = 5
+
+func (s *Supervisor) reportOOMKill(now time.Time, v attribution.Verdict) {
+	e := report.OOMKill{
+		Certainty: string(v.Certainty), Evidence: evidence(v.Evidence), Limit: string(v.Limit), Memory: s.memory(), Kills: s.kills,
+	}
+	if v.Certainty == attribution.Unattributed {
+		for _, p := range s.tracker.Largest(largestListed) {
+			e.Candidates = append(e.Candidates, report.Process{
+				PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, UID: p.UID, UIDKnown: true, ResidentBytes: p.ResidentBytes,
+			})
+		}
+	} else {
+		victim := process(v.Process)
+		e.Victim, e.Role, e.Origin = &victim, role(v.Process), origin(v.Process)
+	}
+	s.report.OOMKill(now, e)
+}
+
+func (s *Supervisor) reportSIGKILL(now time.Time, v attribution.Verdict) {
+	s.report.SIGKILL(now, report.SIGKILL{
+		Process: process(v.Process), Role: role(v.Process), Origin: origin(v.Process), Evidence: evidence(v.Evidence),
+	})
+}
+
+func (s *Supervisor) reportPolicy(now time.Time, action policy.Action) {
+	e := report.Policy{Action: action.String(), ExitCode: s.config.ExitCode}
+	switch action {
+	case policy.Stop:
+		e.Signal, e.GracePeriod = unix.SignalName(s.config.StopSignal), s.config.GracePeriod
+	case policy.Kill:
+		e.Signal = "SIGKILL"
+	case policy.Continue, policy.Propagate:
+	}
+	s.report.Policy(now, e)
+}
+
+func (s *Supervisor) reportStarted(now time.Time) {
+	e := report.Started{
+		Main: report.Process{PID: s.mainPID, ParentPID: os.Getpid(), Comm: base(s.config.Command[0])},
+		PID:  os.Getpid(), Subreaper: !s.init, Policy: s.config.Policy.String(), Memory: s.memory(),
+	}
+	if s.group != nil {
+		e.Cgroup = &report.Cgroup{
+			Version: s.group.Version.String(), Path: s.group.Path, Dir: s.group.Dir, OOMGroup: s.group.OOMGroup, WokenBy: "timer",
+		}
+		if s.watch.polled {
+			e.Cgroup.WokenBy = "poll"
+		}
+	}
+	s.report.Started(now, e)
+}
+
+func (s *Supervisor) reportExit(now time.Time, code int, reason policy.Reason) {
+	main := status(s.mainStatus)
+	e := report.Exit{
+		Code: code, Reason: string(reason), MainPID: s.mainPID, MainCode: main.Code, Kills: s.kills, Memory: s.memory(),
+	}
+	if main.Signal != 0 {
+		e.MainSignal = unix.SignalName(unix.Signal(main.Signal))
+		if e.MainSignal == "" {
+			e.MainSignal = unix.Signal(main.Signal).String() // real-time signals have no name
+		}
+	}
+	s.report.Exit(now, e)
+}
+
+// memory reads what an event says of the memory cgroup.
+func (s *Supervisor) memory() (m report.Memory) {
+	if s.group == nil {
+		return m
+	}
+	if limit, ok := s.group.Limit(); ok && limit != memcg.Unlimited {
+		m.LimitBytes = limit
+	}
+	m.UsageBytes, _ = s.group.Usage()
+	m.PeakBytes, _ = s.group.Peak()
+	return m
+}
+
+func process(p attribution.Process) report.Process {
+	return report.Process{
+		PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, CommandLine: p.CommandLine, UID: p.UID, UIDKnown: true,
+		ResidentBytes: p.ResidentBytes,
+	}
+}
+
+func role(p attribution.Process) string {
+	if p.Main {
+		return "main"
+	}
+	return "leaf"
+}
+
+func origin(p attribution.Process) string {
+	if p.Exec {
+		return "exec"
+	}
+	return "tree"
+}
+
+func evidence(list []attribution.Evidence) []string {
+	out := make([]string, len(list))
+	for i, e := range list {
+		out[i] = string(e)
+	}
+	return out
+}
+
+// base returns the last element of a path.
+func base(name string) string {
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '/' {
+			return name[i+1:]
+		}
+	}
+	return name
+}
