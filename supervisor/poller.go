@@ -33,9 +33,14 @@ func newPoller() (*poller, error) {
 	}, nil
 }
 
-func (p *poller) add(fd int, events uint32) error {
+func (p *poller) add(fd int, events uint32) error { return p.control(unix.EPOLL_CTL_ADD, fd, events) }
+
+// rearm has a descriptor that was added with EPOLLONESHOT count again.
+func (p *poller) rearm(fd int, events uint32) error { return p.control(unix.EPOLL_CTL_MOD, fd, events) }
+
+func (p *poller) control(operation, fd int, events uint32) error {
 	event := unix.EpollEvent{Events: events, Fd: int32(fd)}
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+	if err := unix.EpollCtl(p.epoll, operation, fd, &event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	return nil

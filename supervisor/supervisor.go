@@ -120,6 +120,7 @@ func (s *Supervisor) openSources() (unsupported string) {
 		if fd, ok := s.tracker.PollFD(); ok {
 			_ = s.poller.add(fd, unix.EPOLLIN) // without it, ends are noticed with the counter
 		}
+		s.watchExecs()
 		err = s.poller.start()
 	}
 	if err != nil {
@@ -148,7 +149,11 @@ func (s *Supervisor) loop() int {
 		case <-s.again:
 			s.childrenChanged()
 		case <-ready:
-			s.look(time.Now(), s.watch.polled)
+			now := time.Now()
+			if !s.watch.polled {
+				s.busy(now) // a program starts, or a process ended
+			}
+			s.look(now, s.watch.polled)
 			s.poller.handled()
 		case <-s.timer.C:
 			s.timeElapsed(time.Now())

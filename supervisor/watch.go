@@ -1,7 +1,10 @@
 package supervisor
 
 import (
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/oominit/oominit/internal/attribution"
 	"github.com/oominit/oominit/internal/memcg"
@@ -17,6 +20,10 @@ const (
 	tickNear   = 50 * time.Millisecond
 	tickAtEdge = 10 * time.Millisecond // above nine tenths
 )
+
+// busyFor is how long after somebody was born the processes are looked at as often as at the edge: who was just born
+// may have children at once, and fill the memory before the next far tick.
+const busyFor = time.Second
 
 // refreshEvery bounds how often the memory of all processes is read.
 const refreshEvery = 50 * time.Millisecond
@@ -41,6 +48,8 @@ type watch struct {
 	limitHitAt   time.Time
 	refreshedAt  time.Time
 	tickAt       time.Time // zero without a tick
+	busyUntil    time.Time
+	execs        int       // the descriptor that tells of programs being started; -1 without
 	lookAgainAt  time.Time // zero without a kill to be explained
 	looksSince   int
 	counterFault bool
@@ -86,7 +95,9 @@ func (s *Supervisor) look(now time.Time, full bool) {
 		s.settle(now)
 		return
 	}
-	s.tracker.Look(now)
+	if s.tracker.Look(now) && !s.watch.polled {
+		s.busy(now)
+	}
 	if full && now.Sub(s.watch.refreshedAt) >= refreshEvery {
 		s.watch.refreshedAt = now
 		s.tracker.Refresh(now)
@@ -98,6 +109,37 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	}
 	s.judge(now)
 	s.settle(now)
+}
+
+// busy has the next second looked at closely.
+func (s *Supervisor) busy(now time.Time) {
+	w := &s.watch
+	w.busyUntil = now.Add(busyFor)
+	if at := now.Add(tickAtEdge); at.Before(w.tickAt) {
+		w.tickAt = at
+	}
+}
+
+// watchExecs has programs being started wake us, where nothing else would tell of a process before it is killed.
+func (s *Supervisor) watchExecs() {
+	s.watch.execs = -1
+	if s.poller == nil || s.watch.polled {
+		return
+	}
+	fd, err := s.tracker.WatchExecs(strings.Split(searchPath(), ":"))
+	if err != nil {
+		return // the limit on inotify instances is the user's; the timer does it then, later
+	}
+	// Once: in the second after it, the timer looks often enough.
+	if s.poller.add(fd, unix.EPOLLIN|unix.EPOLLONESHOT) == nil {
+		s.watch.execs = fd
+	}
+}
+
+// rearmExecs has the next start of a program wake us again.
+func (s *Supervisor) rearmExecs() {
+	s.tracker.DrainExecs()
+	_ = s.poller.rearm(s.watch.execs, unix.EPOLLIN|unix.EPOLLONESHOT) // cannot fail for a descriptor that was added
 }
 
 // observe takes the end of a process that is not our child.
@@ -198,7 +240,7 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	near := false
 	if !w.tickAt.IsZero() && !now.Before(w.tickAt) {
 		var interval time.Duration
-		interval, near = s.tickInterval()
+		interval, near = s.tickInterval(now)
 		w.tickAt = now.Add(interval)
 	}
 	if !w.lookAgainAt.IsZero() && !now.Before(w.lookAgainAt) {
@@ -209,7 +251,13 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 }
 
 // tickInterval returns when to look again, and whether usage is near the limit.
-func (s *Supervisor) tickInterval() (interval time.Duration, near bool) {
+func (s *Supervisor) tickInterval(now time.Time) (interval time.Duration, near bool) {
+	if now.Before(s.watch.busyUntil) {
+		return tickAtEdge, true
+	}
+	if s.watch.execs >= 0 {
+		s.rearmExecs()
+	}
 	usage, ok := s.group.Usage()
 	limit, limitOK := s.group.Limit()
 	switch {

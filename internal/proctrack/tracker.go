@@ -64,6 +64,7 @@ type Tracker struct {
 	epoll  int
 	events [64]unix.EpollEvent
 	lines  *lineReader
+	execs  *execWatch // nil without
 	// pidfds says whether pidfd_open works here (Linux 5.3, and a seccomp profile may refuse it).
 	pidfds bool
 	page   uint64
@@ -102,6 +103,9 @@ func (t *Tracker) Close() {
 		t.drop(p)
 	}
 	_ = unix.Close(t.epoll) // holds no data
+	if t.execs != nil {
+		_ = unix.Close(t.execs.fd) // only read from
+	}
 	t.proc.close()
 	t.lines.close()
 }
@@ -122,10 +126,10 @@ func (t *Tracker) PollFD() (fd int, ok bool) {
 }
 
 // Look finds the processes that were born since the last look. Where nothing was forked it costs one read; the first
-// look, and one after the pids have wrapped, reads the directory.
-func (t *Tracker) Look(now time.Time) {
+// look, and one after the pids have wrapped, reads the directory. It reports whether somebody was found.
+func (t *Tracker) Look(now time.Time) (found bool) {
 	if t == nil {
-		return
+		return false
 	}
 	// What a process is right after its fork, its parent's image, is not what it will be: look once more.
 	for _, p := range t.fresh {
@@ -140,7 +144,7 @@ func (t *Tracker) Look(now time.Time) {
 	newest, ok := t.proc.newest()
 	switch {
 	case ok && newest == t.newest:
-		return
+		return false
 	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= max(64, 4*len(t.table)):
 		for pid := t.newest + 1; pid <= newest; pid++ {
 			t.discover(pid, now)
@@ -150,6 +154,7 @@ func (t *Tracker) Look(now time.Time) {
 		_ = t.proc.pids(func(pid int) { t.discover(pid, now) })
 	}
 	t.newest = newest
+	return len(t.fresh) > 0
 }
 
 // discover adds the process to the table, unless it is known, a stranger, or already gone.
