@@ -92,8 +92,9 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.report.Unsupported(now, report.Unsupported{Reason: unsupported})
 	}
 	s.reportStarted(now)
-	if s.group != nil {
-		s.watch.tickAt = now.Add(tickFar)
+	if s.group != nil && !s.watch.polled {
+		s.watch.tickAt = now.Add(tickAtEdge)
+		s.watch.busyUntil = now.Add(busyFor)
 	}
 	return s.loop(), nil
 }
@@ -120,7 +121,6 @@ func (s *Supervisor) openSources() (unsupported string) {
 		if fd, ok := s.tracker.PollFD(); ok {
 			_ = s.poller.add(fd, unix.EPOLLIN) // without it, ends are noticed with the counter
 		}
-		s.watchExecs()
 		err = s.poller.start()
 	}
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Supervisor) on(e event) {
 		s.send(unix.SIGKILL, s.mainPID) // it may have left its process group
 	case lookOnce:
 		s.graceEnds = time.Time{}
-		s.look(time.Now(), true)
+		s.lookOnce(time.Now())
 	}
 }
 
@@ -264,6 +264,19 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 	if exit.PID == s.mainPID {
 		s.on(mainExited)
 	}
+}
+
+// lookOnce reads the counters for the last time. Only if they moved is there a reason to look at the processes too: a
+// healthy container ends without delay.
+func (s *Supervisor) lookOnce(now time.Time) {
+	if s.group != nil {
+		s.readCounters(now)
+		if s.engine.Unclaimed() > 0 {
+			s.look(now, true)
+			return
+		}
+	}
+	s.settle(now)
 }
 
 // settle ends the container once its main child has ended and no counted kill waits for a name.

@@ -49,7 +49,8 @@ type watch struct {
 	refreshedAt  time.Time
 	tickAt       time.Time // zero without a tick
 	busyUntil    time.Time
-	execs        int       // the descriptor that tells of programs being started; -1 without
+	execs        int // the descriptor that tells of programs being started; 0 before there is one
+	execsRefused bool
 	lookAgainAt  time.Time // zero without a kill to be explained
 	looksSince   int
 	counterFault bool
@@ -120,26 +121,25 @@ func (s *Supervisor) busy(now time.Time) {
 	}
 }
 
-// watchExecs has programs being started wake us, where nothing else would tell of a process before it is killed.
+// watchExecs has the next start of a program wake us, where nothing else would tell of a process before it is killed.
+// It is first called a while after the start: the kernel takes some 10 ms to give an inotify instance back when we end
+// (synchronize_srcu under fsnotify_destroy_group in fs/notify/group.c), which would be felt with short commands.
 func (s *Supervisor) watchExecs() {
-	s.watch.execs = -1
-	if s.poller == nil || s.watch.polled {
-		return
+	w := &s.watch
+	const once = unix.EPOLLIN | unix.EPOLLONESHOT // in the second after it, the timer looks often enough
+	switch {
+	case s.poller == nil || w.execsRefused:
+	case w.execs > 0:
+		s.tracker.DrainExecs()
+		_ = s.poller.rearm(w.execs, once) // cannot fail for a descriptor that was added
+	default:
+		fd, err := s.tracker.WatchExecs(strings.Split(searchPath(), ":"))
+		if err == nil {
+			err = s.poller.add(fd, once)
+		}
+		// The limit on inotify instances is the user's: without one the timer finds who is born, only later.
+		w.execs, w.execsRefused = fd, err != nil
 	}
-	fd, err := s.tracker.WatchExecs(strings.Split(searchPath(), ":"))
-	if err != nil {
-		return // the limit on inotify instances is the user's; the timer does it then, later
-	}
-	// Once: in the second after it, the timer looks often enough.
-	if s.poller.add(fd, unix.EPOLLIN|unix.EPOLLONESHOT) == nil {
-		s.watch.execs = fd
-	}
-}
-
-// rearmExecs has the next start of a program wake us again.
-func (s *Supervisor) rearmExecs() {
-	s.tracker.DrainExecs()
-	_ = s.poller.rearm(s.watch.execs, unix.EPOLLIN|unix.EPOLLONESHOT) // cannot fail for a descriptor that was added
 }
 
 // observe takes the end of a process that is not our child.
@@ -255,9 +255,7 @@ func (s *Supervisor) tickInterval(now time.Time) (interval time.Duration, near b
 	if now.Before(s.watch.busyUntil) {
 		return tickAtEdge, true
 	}
-	if s.watch.execs >= 0 {
-		s.rearmExecs()
-	}
+	s.watchExecs()
 	usage, ok := s.group.Usage()
 	limit, limitOK := s.group.Limit()
 	switch {
