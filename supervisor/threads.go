@@ -5,10 +5,11 @@ import (
 	"sync"
 )
 
-// spareThreads are threads of the Go runtime that exist before the main child does. A Go program that cannot make a
-// thread dies ("failed to create new OS thread"), so with pids.max reached none may be missing: one to run on while
-// another is in a system call, one for the goroutine that catches the remaining signals, one for the collector's.
-const spareThreads = 3
+// spareThreads is how many threads of the Go runtime are made ahead of need. A Go program that cannot make a thread
+// dies ("failed to create new OS thread"), so with pids.max reached none may be missing. The threads for writing, for
+// reading command lines and for signals are bound to their work and exist by then; one more lets the loop go on while
+// another thread of ours sits in a system call.
+const spareThreads = 1
 
 // reserveThreads has the runtime make n threads more and keeps them for later. A goroutine that is bound to its thread
 // and blocks forces the runtime to go on with another one; threads that are left are kept, never ended.

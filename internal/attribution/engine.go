@@ -34,7 +34,7 @@ type rise struct {
 // Engine matches deaths to counter rises. The zero value is ready. It is not safe for concurrent use.
 type Engine struct {
 	rises      []rise
-	candidates []Death
+	candidates []*Death
 	judged     []ID // a ring; next is where the next one goes
 	next       int
 }
@@ -62,7 +62,7 @@ func (e *Engine) Died(d Death) {
 		return
 	}
 	for i := range e.candidates {
-		old := &e.candidates[i]
+		old := e.candidates[i]
 		if old.Process.ID != d.Process.ID {
 			continue
 		}
@@ -80,7 +80,7 @@ func (e *Engine) Died(d Death) {
 	if len(e.candidates) == maxCandidates {
 		e.candidates = slices.Delete(e.candidates, 0, 1)
 	}
-	e.candidates = append(e.candidates, d)
+	e.candidates = append(e.candidates, &d)
 }
 
 // Judge returns the verdicts that can be given now. The counter must have been read, and its rise reported, after the
@@ -116,7 +116,7 @@ func (e *Engine) judge(now time.Time, final bool) (verdicts []Verdict) {
 			OOM: true, Certainty: Unattributed, Evidence: []Evidence{CounterRise}, Limit: e.claim(),
 		})
 	}
-	e.candidates = slices.DeleteFunc(e.candidates, func(c Death) bool {
+	e.candidates = slices.DeleteFunc(e.candidates, func(c *Death) bool {
 		return c.Knowledge == Ended || now.Sub(c.At) >= BodyWait
 	})
 	return verdicts
@@ -124,7 +124,7 @@ func (e *Engine) judge(now time.Time, final bool) (verdicts []Verdict) {
 
 // judgeKilled gives a verdict on every candidate with a SIGKILL status.
 func (e *Engine) judgeKilled(verdicts []Verdict) []Verdict {
-	killed := e.take(func(c Death) bool { return c.Knowledge == Killed })
+	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed })
 	due := e.Unclaimed()
 	// More SIGKILL deaths than counted kills: somebody else kills at the same moment, or several processes shared one
 	// memory. The kernel takes the largest (oom_badness in mm/oom_kill.c), so the smaller ones are cleared.
@@ -150,7 +150,7 @@ func (e *Engine) judgeKilled(verdicts []Verdict) []Verdict {
 func (e *Engine) judgeWeak(verdicts []Verdict, k Knowledge, now time.Time, final bool) []Verdict {
 	for len(e.rises) > 0 {
 		from := e.rises[0].at
-		ripe := func(c Death) bool {
+		ripe := func(c *Death) bool {
 			return c.Knowledge == k && (final || now.Sub(laterOf(c.At, from)) >= wait(k))
 		}
 		best := -1
@@ -182,15 +182,15 @@ func (e *Engine) judgeWeak(verdicts []Verdict, k Knowledge, now time.Time, final
 }
 
 // take removes the candidates that fit and returns them, the largest first.
-func (e *Engine) take(fits func(Death) bool) (taken []Death) {
-	e.candidates = slices.DeleteFunc(e.candidates, func(c Death) bool {
+func (e *Engine) take(fits func(*Death) bool) (taken []*Death) {
+	e.candidates = slices.DeleteFunc(e.candidates, func(c *Death) bool {
 		if fits(c) {
 			taken = append(taken, c)
 			return true
 		}
 		return false
 	})
-	slices.SortStableFunc(taken, larger)
+	slices.SortFunc(taken, larger)
 	return taken
 }
 
@@ -214,7 +214,7 @@ func (e *Engine) remember(id ID) {
 
 // larger orders by memory, the largest first; between equals the older process, so that the result never depends on
 // the order of arrival.
-func larger(a, b Death) int {
+func larger(a, b *Death) int {
 	return cmp.Or(
 		cmp.Compare(size(b.Process), size(a.Process)),
 		cmp.Compare(a.Process.StartTime, b.Process.StartTime),

@@ -247,14 +247,18 @@ func (t *Tracker) Largest(n int) []Process {
 	if t == nil {
 		return nil
 	}
-	all := make([]Process, 0, len(t.table))
+	all := make([]*Process, 0, len(t.table))
 	for _, p := range t.table {
-		all = append(all, *p)
+		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b Process) int {
+	slices.SortFunc(all, func(a, b *Process) int {
 		return cmp.Or(cmp.Compare(b.ResidentBytes, a.ResidentBytes), cmp.Compare(a.PID, b.PID))
 	})
-	return all[:min(n, len(all))]
+	largest := make([]Process, 0, n)
+	for _, p := range all[:min(n, len(all))] {
+		largest = append(largest, *p)
+	}
+	return largest
 }
 
 // Len returns how many processes are tracked.
