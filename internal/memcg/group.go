@@ -16,11 +16,13 @@ type Group struct {
 	// the cgroup, this one included. The kubelet sets it on v2 since 1.28.
 	OOMGroup bool
 
-	events   int // file descriptors; -1 where the kernel has no such file
-	usage    int
-	limit    int
-	peak     int
-	limitHit int // v1 only: on v2 it is a line of events
+	events int // file descriptors; -1 where the kernel has no such file
+	usage  int
+	limit  int
+	peak   int
+	// v1 only, where a limit with swap is a second one that can be hit; on v2 it is a line of events.
+	limitHit     int
+	swapLimitHit int
 
 	// buffer serves all reads; the longest of the files, memory.events, has about 120 bytes.
 	buffer [1024]byte
@@ -42,7 +44,7 @@ func Open(root string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{Location: location, limitHit: -1}
+	g := &Group{Location: location, limitHit: -1, swapLimitHit: -1}
 	dir := path.Join(root, location.Dir)
 	g.events, err = openFile(path.Join(dir, location.Version.eventsFile()))
 	if err != nil {
@@ -56,6 +58,7 @@ func Open(root string) (*Group, error) {
 	if location.Version == V1 {
 		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
 		g.limitHit = openOptional(path.Join(dir, "memory.failcnt"))
+		g.swapLimitHit = openOptional(path.Join(dir, "memory.memsw.failcnt"))
 	}
 	g.usage = openOptional(path.Join(dir, names[0]))
 	g.limit = openOptional(path.Join(dir, names[1]))
@@ -73,7 +76,7 @@ func Open(root string) (*Group, error) {
 // Close closes the files. The program itself never does: they serve until its last instruction.
 func (g *Group) Close() error {
 	var errs []error
-	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit} {
+	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit, g.swapLimitHit} {
 		if fd > 0 {
 			errs = append(errs, unix.Close(fd))
 		}
@@ -94,7 +97,9 @@ func (g *Group) Counters() (Counters, error) {
 		return Counters{}, fmt.Errorf("%w: %s has no oom_kill line (it came with Linux 4.13)", ErrUnsupported, g.Version.eventsFile())
 	}
 	if g.limitHit >= 0 {
-		counters.LimitHit, _ = g.readBytes(g.limitHit)
+		hits, _ := g.readBytes(g.limitHit)
+		swapHits, _ := g.readBytes(g.swapLimitHit) // Docker sets both limits alike; then this is the one that is hit
+		counters.LimitHit = hits + swapHits
 	}
 	return counters, nil
 }

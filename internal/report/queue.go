@@ -21,7 +21,7 @@ type queue struct {
 	fd int
 
 	mu      sync.Mutex
-	ring    []byte // lines, each ended by '\n'; allocated by the first put
+	ring    []byte // lines, each ended by '\n'
 	start   int
 	used    int
 	writing bool
@@ -32,7 +32,7 @@ type queue struct {
 }
 
 func newQueue(fd int) *queue {
-	q := &queue{fd: fd, more: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
+	q := &queue{fd: fd, ring: make([]byte, queueBytes), more: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
 	go q.run()
 	return q
 }
@@ -40,9 +40,6 @@ func newQueue(fd int) *queue {
 // put takes a line, '\n' included. It returns false if the line is lost, and counts it.
 func (q *queue) put(line []byte) bool {
 	q.mu.Lock()
-	if q.ring == nil {
-		q.ring = make([]byte, queueBytes)
-	}
 	fits := len(line) <= maxLineBytes && q.used+len(line) <= len(q.ring)
 	if fits {
 		n := copy(q.ring[(q.start+q.used)%len(q.ring):], line)
@@ -111,6 +108,7 @@ func (q *queue) run() {
 	}
 	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil) // can only fail for a wrong first argument
 	var line [maxLineBytes]byte
+	rehearse()
 	for range q.more {
 		for {
 			n := q.next(line[:])

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf8"
 
@@ -19,6 +20,17 @@ const (
 	// Console is one line of text, for people.
 	Console
 )
+
+// rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
+// a page fault of ours at that moment would have the kernel kill another process of the container.
+func rehearse() {
+	r := &Reporter{log: zerolog.New(io.Discard)}
+	at := time.Unix(0, 0)
+	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true}
+	e := OOMKill{Victim: &victim, Certainty: "certain", Evidence: []string{"counter_rise"}, Memory: Memory{LimitBytes: 1 << 20}}
+	r.oomKill(r.log.Log().Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)), e).
+		Str(zerolog.MessageFieldName, oomKillMessage(e)).Send()
+}
 
 // timeFormat is RFC 3339 in UTC with microseconds.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
@@ -120,20 +132,23 @@ func (r *Reporter) Started(at time.Time, v Started) {
 
 // OOMKill reports one counted kill.
 func (r *Reporter) OOMKill(at time.Time, v OOMKill) {
-	r.emit(at, zerolog.ErrorLevel, "oom_kill", oomKillMessage(v), func(e *zerolog.Event) {
-		if v.Victim != nil {
-			r.process(e, "process", *v.Victim)
-			e.Str("role", v.Role).Str("origin", v.Origin)
-		} else {
-			candidates := zerolog.Arr()
-			for _, p := range v.Candidates {
-				candidates.Dict(r.processDict(p))
-			}
-			e.Array("candidates", candidates)
+	r.emit(at, zerolog.ErrorLevel, "oom_kill", oomKillMessage(v), func(e *zerolog.Event) { r.oomKill(e, v) })
+}
+
+func (r *Reporter) oomKill(e *zerolog.Event, v OOMKill) *zerolog.Event {
+	if v.Victim != nil {
+		r.process(e, "process", *v.Victim)
+		e.Str("role", v.Role).Str("origin", v.Origin)
+	} else {
+		candidates := zerolog.Arr()
+		for _, p := range v.Candidates {
+			candidates.Dict(r.processDict(p))
 		}
-		e.Str("certainty", v.Certainty).Strs("evidence", v.Evidence).Str("limit", v.Limit).Uint64("oom_kills", v.Kills)
-		memory(e, v.Memory)
-	})
+		e.Array("candidates", candidates)
+	}
+	e.Str("certainty", v.Certainty).Strs("evidence", v.Evidence).Str("limit", v.Limit).Uint64("oom_kills", v.Kills)
+	memory(e, v.Memory)
+	return e
 }
 
 func oomKillMessage(v OOMKill) string {
