@@ -67,8 +67,7 @@ func (s *Supervisor) readCounters(now time.Time) {
 		}
 		return
 	}
-	ownLimit := counters.OOM > w.last.OOM || (s.group.Version == memcg.V1 && counters.LimitHit > w.last.LimitHit)
-	if ownLimit {
+	if counters.OOM > w.last.OOM {
 		w.ownLimitAt = now
 	}
 	if counters.LimitHit > w.last.LimitHit {
@@ -80,7 +79,7 @@ func (s *Supervisor) readCounters(now time.Time) {
 	}
 	if counters.OOMKill > w.last.OOMKill {
 		limit := attribution.LimitAbove
-		if now.Sub(w.ownLimitAt) < limitRecent {
+		if now.Sub(w.ownLimitAt) < limitRecent || (s.group.Version == memcg.V1 && s.group.PeakAtLimit()) {
 			limit = attribution.OwnLimit
 		}
 		s.engine.Rose(counters.OOMKill-w.last.OOMKill, limit, now)

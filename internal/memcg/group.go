@@ -20,9 +20,7 @@ type Group struct {
 	usage  int
 	limit  int
 	peak   int
-	// v1 only, where a limit with swap is a second one that can be hit; on v2 it is a line of events.
-	limitHit     int
-	swapLimitHit int
+	limitHit int // v1 only: on v2 it is a line of events
 
 	// buffer serves all reads; the longest of the files, memory.events, has about 120 bytes.
 	buffer [1024]byte
@@ -44,7 +42,7 @@ func Open(root string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{Location: location, limitHit: -1, swapLimitHit: -1}
+	g := &Group{Location: location, limitHit: -1}
 	dir := path.Join(root, location.Dir)
 	g.events, err = openFile(path.Join(dir, location.Version.eventsFile()))
 	if err != nil {
@@ -58,7 +56,6 @@ func Open(root string) (*Group, error) {
 	if location.Version == V1 {
 		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
 		g.limitHit = openOptional(path.Join(dir, "memory.failcnt"))
-		g.swapLimitHit = openOptional(path.Join(dir, "memory.memsw.failcnt"))
 	}
 	g.usage = openOptional(path.Join(dir, names[0]))
 	g.limit = openOptional(path.Join(dir, names[1]))
@@ -76,7 +73,7 @@ func Open(root string) (*Group, error) {
 // Close closes the files. The program itself never does: they serve until its last instruction.
 func (g *Group) Close() error {
 	var errs []error
-	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit, g.swapLimitHit} {
+	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit} {
 		if fd > 0 {
 			errs = append(errs, unix.Close(fd))
 		}
@@ -97,9 +94,7 @@ func (g *Group) Counters() (Counters, error) {
 		return Counters{}, fmt.Errorf("%w: %s has no oom_kill line (it came with Linux 4.13)", ErrUnsupported, g.Version.eventsFile())
 	}
 	if g.limitHit >= 0 {
-		hits, _ := g.readBytes(g.limitHit)
-		swapHits, _ := g.readBytes(g.swapLimitHit) // Docker sets both limits alike; then this is the one that is hit
-		counters.LimitHit = hits + swapHits
+		counters.LimitHit, _ = g.readBytes(g.limitHit)
 	}
 	return counters, nil
 }
@@ -119,6 +114,16 @@ func (g *Group) Limit() (limit Bytes, ok bool) { return g.readBytes(g.limit) }
 
 // Peak returns the highest usage since the cgroup was made (v1: or since somebody reset it).
 func (g *Group) Peak() (peak Bytes, ok bool) { return g.readBytes(g.peak) }
+
+// PeakAtLimit reports whether usage ever came within 1 MiB of the cgroup's own limit; each CPU charges some pages ahead.
+// If it did not, an OOM kill was not this limit's doing. On v1 nothing tells more: memory.failcnt stays 0 where a limit
+// with swap is hit instead, as Docker sets it.
+func (g *Group) PeakAtLimit() bool {
+	const slack = 1 << 20
+	limit, ok := g.Limit()
+	peak, peakOK := g.Peak()
+	return ok && peakOK && limit != Unlimited && peak+slack >= limit
+}
 
 func (g *Group) readBytes(fd int) (Bytes, bool) {
 	if fd < 0 {

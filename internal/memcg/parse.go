@@ -13,8 +13,7 @@ type Counters struct {
 	OOMKill uint64
 	// OOM counts how often this cgroup's own limit left no way out but the OOM killer; v2 only.
 	OOM uint64
-	// LimitHit counts how often usage was about to exceed this cgroup's limit: max on v2; on v1 memory.failcnt
-	// and memory.memsw.failcnt together.
+	// LimitHit counts how often usage was about to exceed this cgroup's limit: max on v2, memory.failcnt on v1.
 	LimitHit uint64
 	// OOMGroupKill counts kills of the whole cgroup because of memory.oom.group; v2, Linux 5.17.
 	OOMGroupKill uint64
