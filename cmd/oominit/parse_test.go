@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 		{[]string{"--polcy=stop", "true"}, nil, []string{`unknown flag "--polcy"; did you mean "--policy"?`}},
 		{[]string{"--zzz", "true"}, nil, []string{`unknown flag "--zzz"; known: --help`}},
 		{[]string{"true"}, []string{"OOMINIT_POLCY=stop"}, []string{`unknown variable "OOMINIT_POLCY"; did you mean "OOMINIT_POLICY"?`}},
-		{[]string{"true"}, []string{"OOMINIT_POLICY=stpo"}, []string{`OOMINIT_POLICY: "stpo" is not allowed; use continue, propagate, stop or kill (did you mean "stop"?)`}},
+		{[]string{"true"}, []string{"OOMINIT_POLICY=stp"}, []string{`OOMINIT_POLICY: "stp" is not allowed; use continue, propagate, stop or kill (did you mean "stop"?)`}},
 		{[]string{"true"}, []string{"OOMINIT_EXIT_CODE=256"}, []string{`"256" is not allowed; use 0 to 255`}},
 		{[]string{"true"}, []string{"OOMINIT_EXIT_CODE=-1"}, []string{`"-1"`}},
 		{[]string{"true"}, []string{"OOMINIT_GRACE_PERIOD=10"}, []string{`"10" is not allowed; use a duration`}},

@@ -16,10 +16,10 @@ type Group struct {
 	// the cgroup, this one included. The kubelet sets it on v2 since 1.28.
 	OOMGroup bool
 
-	events int // file descriptors; -1 where the kernel has no such file
-	usage  int
-	limit  int
-	peak   int
+	events   int // file descriptors; -1 where the kernel has no such file
+	usage    int
+	limit    int
+	peak     int
 	limitHit int // v1 only: on v2 it is a line of events
 
 	// buffer serves all reads; the longest of the files, memory.events, has about 120 bytes.

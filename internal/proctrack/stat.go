@@ -28,7 +28,7 @@ const (
 
 // Positions of fields after the comm, counted from 0 at the state (field 3 of the manual page).
 const (
-	fieldState     = 3 - 3
+	fieldState     = 0 // field 3
 	fieldPPID      = 4 - 3
 	fieldSession   = 6 - 3
 	fieldFlags     = 9 - 3
