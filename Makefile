@@ -1,40 +1,44 @@
-# Everything below needs Go; what else a target wants, it says.
-.DEFAULT_GOAL := help
-GO ?= go
-FUZZTIME ?= 10s
-LDFLAGS := -s -w
+# Everything here works on Linux with Go and nothing else, but for the race detector, which needs a C compiler.
 
-.PHONY: help build test lint bench demo fuzz fmt clean
+GO      ?= go
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint fmt bench demo fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-build: ## build bin/oominit, static and stripped
+build: ## bin/oominit, static and stripped
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/oominit ./cmd/oominit
 
-test: ## run every test that this machine can run; list those that it cannot, with the reason
-	$(GO) test -race -json -timeout 20m ./... | $(GO) run ./internal/testsummary
+test: ## all tests that this machine can run; lists those that it cannot, each with its reason
+	@mkdir -p bin
+	@$(GO) build -o bin/testsummary ./internal/testsummary
+	@bin/testsummary $(GO) test -race -json ./...
 
-lint: ## run golangci-lint, pinned in internal/tools/go.mod
-	$(GO) vet ./...
+lint: ## golangci-lint, as .golangci.yml says
 	$(GO) tool -modfile=internal/tools/go.mod golangci-lint run ./...
 
-bench: build ## measure the budgets beside tini, dumb-init and catatonit (root; Debian's packages)
+fmt: ## gofmt over all files
+	$(GO) tool -modfile=internal/tools/go.mod golangci-lint fmt ./...
+
+bench: build ## measure beside tini, dumb-init and catatonit
 	$(GO) run ./bench -oominit bin/oominit
 
-demo: ## show the problem and the cure side by side (Docker, or root and a memory cgroup)
+demo: build ## the same container without and with oominit
 	sh examples/demo/demo.sh
 
-fuzz: ## run each fuzz target for FUZZTIME
-	@$(GO) list ./... | while read -r package; do \
-	  for target in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
-	    echo "$$package $$target"; \
-	    $(GO) test "$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
-	  done; \
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@set -e; for package in $$($(GO) list ./...); do \
+		targets=$$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); \
+		for target in $$targets; do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
 	done
 
-fmt: ## format the code
-	gofmt -w $$(git ls-files '*.go')
-
-clean: ## remove what build made
+clean: ## remove what was built
 	rm -rf bin

@@ -17,9 +17,10 @@ var firstSignals = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQ
 // whatever is caught, and one that somebody sends must not end PID 1 with a stack trace.
 func otherSignals() []os.Signal {
 	others := []os.Signal{
-		unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT, unix.SIGTSTP, unix.SIGPIPE, unix.SIGALRM, unix.SIGABRT,
-		unix.SIGTTIN, unix.SIGTTOU, unix.SIGTRAP, unix.SIGSYS, unix.SIGILL, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV,
-		unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGIO, unix.SIGPWR, unix.SIGSTKFLT, unix.SIGPROF,
+		// First those that a Go program dies of.
+		unix.SIGABRT, unix.SIGTRAP, unix.SIGSYS, unix.SIGSTKFLT, unix.SIGILL, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV,
+		unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT, unix.SIGTSTP, unix.SIGPIPE, unix.SIGALRM,
+		unix.SIGTTIN, unix.SIGTTOU, unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGIO, unix.SIGPWR, unix.SIGPROF,
 	}
 	const firstRealTime, last = 35, 64 // 32 to 34 are the C libraries' own, and Go's runtime leaves them alone
 	for n := firstRealTime; n <= last; n++ {

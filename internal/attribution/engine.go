@@ -190,7 +190,11 @@ func (e *Engine) take(fits func(*Death) bool) (taken []*Death) {
 		}
 		return false
 	})
-	slices.SortFunc(taken, larger)
+	for i := range taken { // few, and nearly always one
+		for j := i; j > 0 && larger(taken[j], taken[j-1]) < 0; j-- {
+			taken[j], taken[j-1] = taken[j-1], taken[j]
+		}
+	}
 	return taken
 }
 

@@ -7,9 +7,7 @@
 package proctrack
 
 import (
-	"cmp"
 	"os"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -247,18 +245,28 @@ func (t *Tracker) Largest(n int) []Process {
 	if t == nil {
 		return nil
 	}
-	all := make([]*Process, 0, len(t.table))
-	for _, p := range t.table {
-		all = append(all, p)
-	}
-	slices.SortFunc(all, func(a, b *Process) int {
-		return cmp.Or(cmp.Compare(b.ResidentBytes, a.ResidentBytes), cmp.Compare(a.PID, b.PID))
-	})
 	largest := make([]Process, 0, n)
-	for _, p := range all[:min(n, len(all))] {
-		largest = append(largest, *p)
+	for _, p := range t.table {
+		if len(largest) < n {
+			largest = append(largest, *p)
+		} else if n == 0 || !smaller(&largest[n-1], p) {
+			continue
+		} else {
+			largest[n-1] = *p
+		}
+		for i := len(largest) - 1; i > 0 && smaller(&largest[i-1], &largest[i]); i-- {
+			largest[i-1], largest[i] = largest[i], largest[i-1]
+		}
 	}
 	return largest
+}
+
+// smaller orders by memory; of equals the one with the higher pid is the smaller.
+func smaller(a, b *Process) bool {
+	if a.ResidentBytes != b.ResidentBytes {
+		return a.ResidentBytes < b.ResidentBytes
+	}
+	return a.PID > b.PID
 }
 
 // Len returns how many processes are tracked.

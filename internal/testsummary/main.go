@@ -1,27 +1,58 @@
-// Command testsummary reads the output of go test -json and writes what a person wants to know: each failure in full,
-// what was not run here and why, and one line that counts. It exits with 1 if anything failed, or if nothing was run.
+// Command testsummary runs go test -json and writes what a person wants to know: each failure in full, what was not run
+// here and why, and one line that counts. It exits with 1 if the command or a test failed, or if nothing was tested.
 //
-//	go test -json ./... | go run ./internal/testsummary
+//	testsummary go test -json ./...
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 )
 
 func main() {
-	ok, err := summarize(os.Stdin, os.Stdout)
+	ok, err := run(os.Args[1:], os.Stdout)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "testsummary: %v\n", err)
 	}
 	if err != nil || !ok {
 		os.Exit(1)
 	}
+}
+
+// run runs the command and reports whether it ended with 0 and all is well in what it wrote. What it says on stderr goes
+// to ours.
+func run(command []string, out io.Writer) (ok bool, err error) {
+	if len(command) == 0 {
+		return false, errors.New("no command given")
+	}
+	tests := exec.Command(command[0], command[1:]...)
+	tests.Stderr = os.Stderr
+	in, err := tests.StdoutPipe()
+	if err != nil {
+		return false, fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	if err := tests.Start(); err != nil {
+		return false, fmt.Errorf("cannot run %q: %w", command[0], err)
+	}
+	ok, err = summarize(in, out)
+	ended := tests.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err != nil:
+		return false, err
+	case errors.As(ended, &exit) && exit.ExitCode() == 1 && !ok:
+		return false, nil // a test failed, and the summary says which
+	case ended != nil:
+		return false, fmt.Errorf("%q did not end well: %w", command[0], ended)
+	}
+	return ok, nil
 }
 
 // event is a line of go test -json (go doc test2json), build output included.

@@ -60,3 +60,36 @@ func TestSummarize(t *testing.T) {
 		})
 	}
 }
+
+func TestRun(t *testing.T) {
+	const pass = `echo '{"Action":"pass","Package":"p"}'; `
+	for _, test := range []struct {
+		title  string
+		script string
+		ok     bool
+		err    string
+	}{
+		{"all is well", pass, true, ""},
+		{"a test failed", `echo '{"Action":"fail","Package":"p"}'; exit 1`, false, ""},
+		{"the command failed, and no test", pass + "exit 1", false, "did not end well"},
+		{"the command was killed", pass + "kill -KILL $$", false, "did not end well"},
+		{"nothing was tested", "true", false, ""},
+	} {
+		t.Run(test.title, func(t *testing.T) {
+			var out strings.Builder
+			ok, err := run([]string{"sh", "-c", test.script}, &out)
+			said := ""
+			if err != nil {
+				said = err.Error()
+			}
+			if ok != test.ok || (test.err == "") != (err == nil) || !strings.Contains(said, test.err) {
+				t.Errorf("ok %v, error %q; want %v, %q", ok, said, test.ok, test.err)
+			}
+		})
+	}
+	for _, command := range [][]string{nil, {"/nonexistent"}} {
+		if ok, err := run(command, &strings.Builder{}); ok || err == nil {
+			t.Errorf("%q: ok %v, error %v", command, ok, err)
+		}
+	}
+}
