@@ -32,8 +32,8 @@ var rooms = map[string][]string{
 	"internal/report":      nil,
 }
 
-// besides are folders whose packages stay out of the program: tests, measurements and tools. A package that is neither a
-// room nor in one of them is a fault, so that none comes about without a border.
+// besides are folders whose packages stay out of the program: tests, measurements and tools. A package that is neither
+// a room nor in one of them is a fault, so that none comes about without a border.
 var besides = []string{"bench", "examples", "internal/boundaries", "internal/testproc", "internal/testsummary", "test"}
 
 // pure are the rooms that know no system, no clock and no logger.
@@ -58,15 +58,15 @@ var neverImports = map[string]string{
 // zerolog is for one room only, everywhere in the module.
 const zerolog, zerologRoom = "github.com/rs/zerolog", "internal/report"
 
-// waits are the names of functions that take a status from a child, in x/sys/unix and syscall. os.Process is kept out by
-// the functions that make one.
+// waits are the names of functions that take a status from a child, in x/sys/unix and syscall. os.Process is kept out
+// by the functions that make one.
 var waits = []string{"Wait4", "Waitid", "SYS_WAIT4", "SYS_WAITID"}
 
 // processMakers are the functions of package os that return an os.Process, whose Wait is a wait too.
 var processMakers = []string{"StartProcess", "FindProcess"}
 
-// Check returns one line for each place in the sources that crosses a border, in order. The keys are file names from the
-// root of the module on, with slashes; test files are not looked at.
+// Check returns one line for each place in the sources that crosses a border, in order. The keys are file names from
+// the root of the module on, with slashes; test files are not looked at.
 func Check(sources map[string]string) []string {
 	var faults []string
 	files := token.NewFileSet()

@@ -26,8 +26,8 @@ func main() {
 	}
 }
 
-// run runs the command and reports whether it ended with 0 and all is well in what it wrote. What it says on stderr goes
-// to ours.
+// run runs the command and reports whether it ended with 0 and all is well in what it wrote. What it says on stderr
+// goes to ours.
 func run(command []string, out io.Writer) (ok bool, err error) {
 	if len(command) == 0 {
 		return false, errors.New("no command given")

@@ -1,0 +1,203 @@
+package namespaces
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/testproc"
+)
+
+const v1Root = "/sys/fs/cgroup/memory"
+
+// v1Cgroup makes a memory cgroup with a limit of 64 MiB, and removes it at the end.
+func v1Cgroup(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		testproc.Require(t, "cgroup", errors.New("making a memory cgroup takes root"))
+	}
+	if _, err := os.Stat(filepath.Join(v1Root, "memory.limit_in_bytes")); err != nil {
+		testproc.Require(t, "cgroup", fmt.Errorf("the memory controller is not on cgroup v1 here: %w", err))
+	}
+	dir, err := os.MkdirTemp(v1Root, "oominit-test-")
+	if err != nil {
+		testproc.Require(t, "cgroup", err)
+	}
+	t.Cleanup(func() {
+		// The last process may still be on its way out.
+		deadline := time.Now().Add(10 * time.Second)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for err := os.Remove(dir); err != nil; err = os.Remove(dir) {
+			if time.Now().After(deadline) {
+				t.Errorf("cannot remove the cgroup: %v", err)
+				return
+			}
+			<-tick.C
+		}
+	})
+	if err := os.WriteFile(filepath.Join(dir, "memory.limit_in_bytes"), []byte("64M"), 0); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// counted returns the kernel's own count of OOM kills.
+func counted(t *testing.T, file string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "oom_kill "); found {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("%s has no oom_kill", file)
+	return 0
+}
+
+// inNamespaces runs the program as PID 1 of new pid and mount namespaces in the cgroup. With view, it sees what a
+// container sees: its own cgroup, read-only, where the hierarchy is mounted.
+func inNamespaces(t *testing.T, cgroup string, view bool, environment []string, program ...string) (code int, stdout string) {
+	t.Helper()
+	script := `echo 0 > "$0/cgroup.procs" && mount -t proc proc /proc || exit 99
+`
+	if view {
+		script += `mount --bind "$0" ` + v1Root + ` && mount -o remount,bind,ro ` + v1Root + ` || exit 98
+`
+	}
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script + `exec "$@"`, cgroup}, program...)...)
+	cmd.Env = append(os.Environ(), environment...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Unshareflags: unix.CLONE_NEWNS}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		testproc.Require(t, "cgroup", fmt.Errorf("cannot make namespaces: %w", err))
+	}
+	kill := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait() // the exit code says it
+	if !kill.Stop() {
+		t.Fatalf("did not end in time: %q\n%s%s", program, out.String(), errs.String())
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+var (
+	exact = []string{"certain"}
+	near  = []string{"certain", "probable"}
+)
+
+func TestNamespaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		environment []string
+		script      string
+		want        promise
+	}{
+		"leaf reaped by its parent": {
+			nil, "tail /dev/zero; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		"orphaned leaf": {
+			nil, "(tail /dev/zero &) ; sleep 1; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		"leaf, and main ends at once": {
+			nil, "tail /dev/zero; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		"main's own code stays": {
+			nil, "tail /dev/zero; exit 3", promise{3, 1, "tail", "leaf", exact},
+		},
+		"two in a row": {
+			nil, "tail /dev/zero; tail /dev/zero; exit 0", promise{137, 2, "tail", "leaf", exact},
+		},
+		"main itself": {
+			nil, "exec tail /dev/zero", promise{137, 1, "tail", "main", exact},
+		},
+		"policy continue": {
+			[]string{"OOMINIT_POLICY=continue"}, "tail /dev/zero; exit 0", promise{0, 1, "tail", "leaf", exact},
+		},
+		"another exit code": {
+			[]string{"OOMINIT_EXIT_CODE=42"}, "tail /dev/zero; exit 0", promise{42, 1, "tail", "leaf", exact},
+		},
+		"policy stop": {
+			[]string{"OOMINIT_POLICY=stop"}, "tail /dev/zero; sleep 50; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		"policy stop with another signal": {
+			[]string{"OOMINIT_POLICY=stop", "OOMINIT_STOP_SIGNAL=USR1", "OOMINIT_EXIT_CODE=9"},
+			"trap 'exit 0' USR1; tail /dev/zero; sleep 50 & wait", promise{9, 1, "tail", "leaf", exact},
+		},
+		"a stop signal that is ignored": {
+			[]string{"OOMINIT_POLICY=stop", "OOMINIT_GRACE_PERIOD=200ms"},
+			"trap '' TERM; tail /dev/zero; sleep 50; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		"policy kill": {
+			[]string{"OOMINIT_POLICY=kill"}, "trap '' TERM; tail /dev/zero; sleep 50; exit 0", promise{137, 1, "tail", "leaf", exact},
+		},
+		// The controls: whoever ends a worker with kill -9 does not make it an OOM kill (nomad#12735, gunicorn#2419).
+		"control: nothing happens":      {nil, "exit 0", promise{}},
+		"control: kill -9 of a child":   {nil, "sleep 50 & kill -9 $!; wait; exit 0", promise{}},
+		"control: kill -9 of an orphan": {nil, "p=$(sleep 50 >/dev/null & echo $!); kill -9 $p; sleep 0.2; exit 0", promise{}},
+		"control: kill -9 of main":      {nil, "kill -9 $$", promise{code: 137}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cgroup := v1Cgroup(t)
+			code, output := inNamespaces(t, cgroup, true, test.environment, testproc.Build(t), "--log-level=debug", "--", "/bin/sh", "-c", test.script)
+			test.want.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+		})
+	}
+}
+
+// The hierarchy as the host sees it, with the path of /proc/self/cgroup below the mount.
+func TestNamespacesHostView(t *testing.T) {
+	cgroup := v1Cgroup(t)
+	code, output := inNamespaces(t, cgroup, false, nil, testproc.Build(t), "--", "/bin/sh", "-c", "tail /dev/zero; exit 0")
+	promise{137, 1, "tail", "leaf", exact}.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+}
+
+// An old kill must not be taken for a new one: the baseline is read before the command starts.
+func TestOldKillIsNotNew(t *testing.T) {
+	cgroup := v1Cgroup(t)
+	code, output := inNamespaces(t, cgroup, true, nil, "/bin/sh", "-c",
+		`tail /dev/zero; exec "$0" --log-level=debug -- /bin/sh -c 'exit 0'`, testproc.Build(t))
+	if kills := testproc.Named(testproc.Events(t, output), "oom_kill"); code != 0 || len(kills) != 0 {
+		t.Errorf("exit code %d, events %v", code, kills)
+	}
+	if n := counted(t, cgroup+"/memory.oom_control"); n != 1 {
+		t.Errorf("the kernel counted %d kills: this test proves nothing", n)
+	}
+}
+
+// Where nothing can be counted there is one event that says why, and everything else works.
+func TestUnsupported(t *testing.T) {
+	cgroup := v1Cgroup(t)
+	code, output := inNamespaces(t, cgroup, false, nil, "/bin/sh", "-c",
+		`umount -l `+v1Root+` && exec "$0" -- /bin/sh -c 'exit 5'`, testproc.Build(t))
+	events := testproc.Events(t, output)
+	if code != 5 || len(events) != 1 || events[0].String("event") != "unsupported" || !strings.Contains(events[0].String("reason"), "mounted") {
+		t.Errorf("exit code %d, events %v", code, events)
+	}
+}
+
+// A hostile name reaches the event as data and breaks no line.
+func TestHostileName(t *testing.T) {
+	cgroup := v1Cgroup(t)
+	code, output := inNamespaces(t, cgroup, true, nil, testproc.Build(t), "--", "/bin/sh", "-c",
+		`d=$(mktemp -d); cp "$(command -v tail)" "$d/a) b\"
+c"; "$d/a) b\"
+c" /dev/zero; rm -r "$d"; exit 0`)
+	promise{137, 1, "a) b\"\nc", "leaf", near}.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+}
