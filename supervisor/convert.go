@@ -65,7 +65,7 @@ func (s *Supervisor) reportPolicy(now time.Time, action policy.Action) {
 	e := report.Policy{Action: action.String(), ExitCode: s.config.ExitCode}
 	switch action {
 	case policy.Stop:
-		e.Signal, e.GracePeriod = unix.SignalName(s.config.StopSignal), s.config.GracePeriod
+		e.Signal, e.GracePeriod = signalName(s.config.StopSignal), s.config.GracePeriod
 	case policy.Kill:
 		e.Signal = "SIGKILL"
 	case policy.Continue, policy.Propagate:
@@ -95,12 +95,17 @@ func (s *Supervisor) reportExit(now time.Time, code int, reason policy.Reason) {
 		Code: code, Reason: string(reason), MainPID: s.mainPID, MainCode: main.Code, Kills: s.kills, Memory: s.memory(),
 	}
 	if main.Signal != 0 {
-		e.MainSignal = unix.SignalName(unix.Signal(main.Signal))
-		if e.MainSignal == "" {
-			e.MainSignal = unix.Signal(main.Signal).String() // real-time signals have no name
-		}
+		e.MainSignal = signalName(unix.Signal(main.Signal))
 	}
 	s.report.Exit(now, e)
+}
+
+// signalName returns SIGTERM and the like; real-time signals have a number only.
+func signalName(sig unix.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return sig.String()
 }
 
 // memory reads what an event says of the memory cgroup.

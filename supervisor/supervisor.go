@@ -199,7 +199,7 @@ func (s *Supervisor) signalReceived(sig unix.Signal) {
 // must not matter (EPERM, krallin/tini#9).
 func (s *Supervisor) send(sig unix.Signal, target int) {
 	if err := unix.Kill(target, sig); err != nil && err != unix.ESRCH {
-		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot send %s to %d: %v", unix.SignalName(sig), target, err)})
+		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot send %s to %d: %v", signalName(sig), target, err)})
 	}
 }
 

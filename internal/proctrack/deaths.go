@@ -29,28 +29,34 @@ type Death struct {
 	Status unix.WaitStatus
 }
 
-// watch opens a pidfd on the process and adds it to the epoll set. Without one its end is noticed by Scan.
-func (t *Tracker) watch(p *Process) {
+// watch opens a pidfd on the process and adds it to the epoll set. Without one its end is noticed by Scan. It returns
+// false for a thread: threads take their ids from the same row as processes, and /proc shows them to whoever asks for
+// the number, though it does not list them.
+func (t *Tracker) watch(p *Process) (process bool) {
 	if !t.pidfds {
-		return
+		return t.proc.leader(p.PID)
 	}
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	switch err {
 	case nil:
-	case unix.ENOSYS, unix.EPERM, unix.EINVAL:
-		// EINVAL is not for a thread here: its pid was just seen as that of a process.
+	case unix.EINVAL, unix.ENOENT:
+		return false // not the leader of a thread group (pidfd_open(2); ENOENT since Linux 6.15)
+	case unix.ESRCH:
+		return true // gone since: what was read of it may still be the victim's
+	case unix.ENOSYS, unix.EPERM:
 		t.pidfds = false
-		return
-	default: // EMFILE, ENFILE, ENOMEM, ESRCH
-		return
+		return t.proc.leader(p.PID)
+	default: // EMFILE, ENFILE, ENOMEM
+		return t.proc.leader(p.PID)
 	}
 	// Edge-triggered: the descriptor is ready when the process becomes a zombie and again when it was reaped.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(p.PID)}
 	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		_ = unix.Close(fd) // nothing was written to it
-		return
+		return true
 	}
 	p.pidfd = fd
+	return true
 }
 
 // Ended calls yield for the processes whose pidfd says that they ended, children of ours excepted: those are the

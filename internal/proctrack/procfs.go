@@ -1,6 +1,7 @@
 package proctrack
 
 import (
+	"bytes"
 	"os"
 	"path"
 	"strconv"
@@ -55,6 +56,16 @@ func (p *procfs) stat(pid int) (stat, bool) {
 	return parseStat(p.buffer[:n])
 }
 
+// leader reports whether the id is that of a process and not of one of its threads (Tgid in /proc/PID/status).
+func (p *procfs) leader(pid int) bool {
+	n, ok := p.read(strconv.Itoa(pid) + "/status")
+	if !ok {
+		return false
+	}
+	_, rest, found := bytes.Cut(p.buffer[:n], []byte("\nTgid:\t"))
+	return found && int(number(rest[:max(0, bytes.IndexByte(rest, '\n'))])) == pid
+}
+
 // uid returns the effective user of the process, which owns its directory.
 func (p *procfs) uid(pid int) uint32 {
 	var st unix.Stat_t
@@ -103,7 +114,7 @@ func (p *procfs) pids(yield func(pid int)) error {
 			}
 		}
 		if err != nil || len(names) == 0 {
-			return nil //nolint:nilerr // the end, io.EOF, or a directory that cannot be read on: what was seen counts
+			return nil // the end, io.EOF, or a directory that cannot be read on: what was seen counts
 		}
 	}
 }

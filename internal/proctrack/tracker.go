@@ -176,10 +176,12 @@ func (t *Tracker) discover(pid int, now time.Time) {
 		return
 	}
 	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, fresh: true}
+	if !t.watch(p) {
+		return
+	}
 	t.learn(p, s, now)
 	t.table[pid] = p
 	t.fresh = append(t.fresh, p)
-	t.watch(p)
 	t.askLine(p)
 }
 

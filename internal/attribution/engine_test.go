@@ -1,0 +1,197 @@
+package attribution
+
+import (
+	"math/rand"
+	"slices"
+	"testing"
+	"time"
+)
+
+var start = time.Unix(1000, 0)
+
+func death(pid int, k Knowledge, resident uint64, after time.Duration) Death {
+	evidence := map[Knowledge]Evidence{Vanished: Gone, KilledByUs: WaitStatus, Signaled: SignaledFlag, Killed: WaitStatus, Ended: WaitStatus}
+	return Death{
+		Process:   Process{ID: ID{PID: pid, StartTime: uint64(pid) * 10}, ResidentBytes: resident},
+		Knowledge: k, Evidence: evidence[k], At: start.Add(after),
+	}
+}
+
+func TestKilledAndOneRise(t *testing.T) {
+	for _, riseFirst := range []bool{false, true} {
+		var e Engine
+		if riseFirst {
+			e.Rose(1, OwnLimit, start)
+		}
+		e.Died(death(5, Killed, 1, 0))
+		if !riseFirst {
+			e.Rose(1, OwnLimit, start)
+		}
+		got := e.Judge(start)
+		if len(got) != 1 || !got[0].OOM || got[0].Certainty != Certain || got[0].Process.PID != 5 || got[0].Limit != OwnLimit ||
+			!slices.Equal(got[0].Evidence, []Evidence{CounterRise, WaitStatus}) {
+			t.Errorf("rise first %v: %+v", riseFirst, got)
+		}
+		e.Died(death(5, Killed, 1, 0))
+		if again := e.Finish(start); len(again) != 0 {
+			t.Errorf("a second verdict: %+v", again)
+		}
+	}
+}
+
+// hashicorp/nomad#12735: a SIGKILL alone is no OOM kill.
+func TestNoRise(t *testing.T) {
+	var e Engine
+	e.Died(death(5, Killed, 1, 0))
+	e.Died(death(6, Vanished, 1, 0))
+	e.Died(death(7, Signaled, 1, 0))
+	got := append(e.Judge(start), e.Finish(start.Add(time.Hour))...)
+	if len(got) != 1 || got[0].OOM || got[0].Process.PID != 5 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestLargestOfTwoWhateverTheOrder(t *testing.T) {
+	deaths := []Death{death(5, Killed, 10, 0), death(6, Killed, 30, 0), death(7, Killed, 30, 0), death(8, Killed, 20, 0)}
+	for seed := range int64(20) {
+		rand.New(rand.NewSource(seed)).Shuffle(len(deaths), func(i, j int) { deaths[i], deaths[j] = deaths[j], deaths[i] })
+		var e Engine
+		e.Rose(1, LimitAbove, start)
+		for _, d := range deaths {
+			e.Died(d)
+		}
+		got := e.Judge(start)
+		if len(got) != 4 || !got[0].OOM || got[0].Process.PID != 6 || got[0].Certainty != Probable ||
+			!slices.Contains(got[0].Evidence, Largest) {
+			t.Fatalf("seed %d: %+v", seed, got)
+		}
+		for _, v := range got[1:] {
+			if v.OOM {
+				t.Errorf("seed %d: not cleared: %+v", seed, v)
+			}
+		}
+	}
+}
+
+func TestWaits(t *testing.T) {
+	for _, c := range []struct {
+		k    Knowledge
+		wait time.Duration
+		byUs bool
+	}{{Signaled, SignaledWait, false}, {Vanished, VanishedWait, false}, {KilledByUs, BodyWait, true}} {
+		var e Engine
+		e.Rose(1, OwnLimit, start)
+		e.Died(death(5, c.k, 1, 0))
+		if at, ok := e.Deadline(); !ok || !at.Equal(start.Add(c.wait)) {
+			t.Errorf("%d: deadline %v %v", c.k, at, ok)
+		}
+		if early := e.Judge(start.Add(c.wait - 1)); len(early) != 0 {
+			t.Errorf("%d: early: %+v", c.k, early)
+		}
+		got := e.Judge(start.Add(c.wait))
+		if len(got) != 1 || !got[0].OOM || got[0].Certainty != Probable || got[0].Process.PID != 5 || got[0].ByUs != c.byUs {
+			t.Errorf("%d: %+v", c.k, got)
+		}
+	}
+}
+
+func TestKilledBeatsKilledByUs(t *testing.T) {
+	var e Engine
+	e.Rose(1, OwnLimit, start)
+	e.Died(death(5, KilledByUs, 100, 0))
+	e.Died(death(6, Killed, 1, 0))
+	got := e.Finish(start)
+	if len(got) != 1 || got[0].Process.PID != 6 || got[0].Certainty != Certain {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestUnattributed(t *testing.T) {
+	var e Engine
+	e.Rose(2, OwnLimit, start)
+	e.Died(death(5, Ended, 1, 0))
+	if early := e.Judge(start.Add(BodyWait - 1)); len(early) != 0 {
+		t.Errorf("early: %+v", early)
+	}
+	got := e.Judge(start.Add(BodyWait))
+	if len(got) != 2 || got[0].Certainty != Unattributed || got[0].Process.PID != 0 || e.Unclaimed() != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if _, ok := e.Deadline(); ok {
+		t.Error("nothing is left to wait for")
+	}
+}
+
+func TestSameProcessTwiceAndReusedPID(t *testing.T) {
+	var e Engine
+	e.Rose(2, OwnLimit, start)
+	weak := death(5, Vanished, 77, 0)
+	weak.Process.CommandLine = "a\x00"
+	e.Died(weak)
+	e.Died(death(5, Killed, 0, 0))
+	reused := death(5, Killed, 3, 0)
+	reused.Process.StartTime++
+	e.Died(reused)
+	got := e.Finish(start)
+	if len(got) != 2 || got[0].Process.ResidentBytes != 77 || got[0].Process.CommandLine != "a\x00" || got[1].Process.ID != reused.Process.ID {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCandidatesAreBounded(t *testing.T) {
+	var e Engine
+	for pid := 1; pid <= 10*maxCandidates; pid++ {
+		e.Died(death(pid, Vanished, 1, 0))
+	}
+	if len(e.candidates) != maxCandidates {
+		t.Errorf("%d candidates", len(e.candidates))
+	}
+}
+
+func FuzzEngine(f *testing.F) {
+	f.Add([]byte{0, 1, 14, 2, 3, 40, 7, 9, 3, 3, 200, 1})
+	f.Add([]byte{4, 0, 0, 1, 9, 2, 2, 8, 3, 1})
+	f.Fuzz(func(t *testing.T, operations []byte) {
+		var e Engine
+		now := start
+		var kills, named int
+		killed, seen := map[ID]bool{}, map[ID]bool{}
+		check := func(verdicts []Verdict) {
+			for _, v := range verdicts {
+				if v.OOM {
+					named++
+				}
+				if v.Process.ID == (ID{}) {
+					continue
+				}
+				if seen[v.Process.ID] {
+					t.Fatalf("two verdicts: %+v", v)
+				}
+				seen[v.Process.ID] = true
+				if v.OOM && v.Certainty == Certain && !killed[v.Process.ID] {
+					t.Fatalf("certain without a status: %+v", v)
+				}
+			}
+		}
+		for i := 0; i+1 < len(operations); i += 2 {
+			argument := operations[i+1]
+			switch operations[i] % 4 {
+			case 0:
+				e.Rose(uint64(argument%3), OwnLimit, now)
+				kills += int(argument % 3)
+			case 1:
+				d := death(1+int(argument%16), Knowledge(argument/16%5), uint64(operations[i]), now.Sub(start))
+				killed[d.Process.ID] = killed[d.Process.ID] || d.Knowledge == Killed
+				e.Died(d)
+			case 2:
+				now = now.Add(time.Duration(argument) * 10 * time.Millisecond)
+			case 3:
+				check(e.Judge(now))
+			}
+		}
+		check(e.Finish(now))
+		if named != kills || e.Unclaimed() != 0 {
+			t.Fatalf("%d kills, %d OOM verdicts, %d unclaimed", kills, named, e.Unclaimed())
+		}
+	})
+}

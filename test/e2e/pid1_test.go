@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/oominit/oominit/internal/testproc"
+	"golang.org/x/sys/unix"
+)
+
+// container is a run in new pid and mount namespaces and a new memory cgroup.
+type container struct {
+	main    string // helper
+	env     []string
+	without bool // oominit
+	view    bool // the cgroup read-only where a container sees it
+}
+
+type result struct {
+	code        int
+	output      string
+	events      []event
+	kernelKills int
+}
+
+// hogs are the pids that hogs said they have.
+func (r result) hogs(t *testing.T) []int {
+	t.Helper()
+	var pids []int
+	for line := range strings.Lines(r.output) {
+		var pid int
+		if n, _ := fmt.Sscanf(line, "hog %d\n", &pid); n == 1 {
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) == 0 {
+		t.Fatalf("no hog said its pid: %s", r.output)
+	}
+	return pids
+}
+
+func (c container) run(t *testing.T) result {
+	t.Helper()
+	cgroup := newCgroup(t, 48<<20)
+	actor := testproc.BuildActor(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, actor)
+	if !c.without {
+		cmd.Args = append(cmd.Args, testproc.Build(t), "--")
+	}
+	cmd.Args = append(cmd.Args, actor)
+	cmd.Env = append([]string{
+		testproc.HelperVariable + "=pid1", "TESTPROC_THEN=" + c.main, "TESTPROC_CGROUP=" + cgroup,
+		"OOMINIT_LOG_LEVEL=debug",
+	}, c.env...)
+	if c.view {
+		cmd.Env = append(cmd.Env, "TESTPROC_CONTAINER_VIEW="+memoryMount)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	if errors.Is(err, unix.EPERM) {
+		testproc.Require(t, "cgroup", fmt.Errorf("new namespaces: %w", err))
+	}
+	if ctx.Err() != nil || cmd.ProcessState == nil {
+		t.Fatalf("did not end: %v\n%s%s", err, &stdout, &stderr)
+	}
+	if stderr.Len() > 0 {
+		t.Logf("stderr: %s", &stderr)
+	}
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok {
+		t.Fatal("no wait status")
+	}
+	code := status.ExitStatus()
+	if status.Signaled() {
+		code = 128 + int(status.Signal())
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("exit code %d, output:\n%s", code, &stdout)
+		}
+	})
+	return result{
+		code, stdout.String(), events(t, stdout.String()),
+		kernelKills(t, filepath.Join(cgroup, "memory.oom_control")),
+	}
+}
+
+// The control that must fail without oominit: the kernel kills, and the exit code does not tell.
+func TestPID1Without(t *testing.T) {
+	r := container{main: "parent", without: true}.run(t)
+	wantKernelKills(t, r, 1)
+	if r.code != 0 {
+		t.Errorf("exit code %d without oominit, want 0", r.code)
+	}
+}
+
+func TestPID1LeafKilled(t *testing.T) {
+	for name, view := range map[string]bool{"host's view": false, "container's view": true} {
+		t.Run(name, func(t *testing.T) {
+			r := container{main: "parent", view: view}.run(t)
+			wantKernelKills(t, r, 1)
+			if r.code != 137 {
+				t.Errorf("exit code %d, want 137", r.code)
+			}
+			wantPID(t, r.events, r.hogs(t)[0], "leaf", "tree")
+		})
+	}
+}
+
+// The hogs have threads, whose ids are given out like pids: none of them may be taken for a victim.
+func TestPID1EveryKillOnce(t *testing.T) {
+	const kills = 5
+	r := container{main: "parent", view: true, env: []string{fmt.Sprintf("TESTPROC_HOGS=%d", kills)}}.run(t)
+	wantKernelKills(t, r, kills)
+	if r.code != 137 {
+		t.Errorf("exit code %d, want 137", r.code)
+	}
+	hogs, got := r.hogs(t), named(r.events, "oom_kill")
+	if len(got) != kills || len(hogs) != kills {
+		t.Fatalf("%d oom_kill events and %d hogs, want %d", len(got), len(hogs), kills)
+	}
+	for i, e := range got {
+		if e.Process.PID != hogs[i] || e.OOMKills != i+1 {
+			t.Errorf("event %d is about pid %d (oom_kills %d), want %d (%d)", i, e.Process.PID, e.OOMKills, hogs[i], i+1)
+		}
+	}
+	if others := named(r.events, "sigkill"); len(others) != 0 {
+		t.Errorf("sigkill events, and every SIGKILL was an OOM kill: %+v", others)
+	}
+}
+
+func TestPID1KilledByItsParent(t *testing.T) {
+	for name, view := range map[string]bool{"host's view": false, "container's view": true} {
+		t.Run(name, func(t *testing.T) {
+			r := container{main: "killer", view: view}.run(t)
+			wantKernelKills(t, r, 0)
+			r.hogs(t)
+			wantNoKill(t, r.code, r.events)
+		})
+	}
+}
+
+func TestPID1MainKilled(t *testing.T) {
+	r := container{main: "hog", view: true}.run(t)
+	wantKernelKills(t, r, 1)
+	if r.code != 137 {
+		t.Errorf("exit code %d, want 137", r.code)
+	}
+	wantPID(t, r.events, r.hogs(t)[0], "main", "tree")
+}
+
+func TestPID1Policies(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		main    string
+		env     []string
+		code    int
+		action  string // of the policy event; none without
+		stopped bool   // main got the stop signal and could end by itself
+	}{
+		{name: "continue", main: "parent", env: []string{"OOMINIT_POLICY=continue"}},
+		{name: "propagate", main: "parent", env: []string{"OOMINIT_POLICY=propagate"}, code: 137, action: "propagate"},
+		{
+			name: "propagate, other code", main: "parent",
+			env: []string{"OOMINIT_POLICY=propagate", "OOMINIT_EXIT_CODE=42"}, code: 42, action: "propagate",
+		},
+		{name: "stop", main: "waiter", env: []string{"OOMINIT_POLICY=stop"}, code: 137, action: "stop", stopped: true},
+		{
+			name: "stop, ignored", main: "waiter",
+			env: []string{"OOMINIT_POLICY=stop", "OOMINIT_GRACE_PERIOD=200ms", "TESTPROC_STUBBORN=1"}, code: 137, action: "stop",
+		},
+		{name: "kill", main: "waiter", env: []string{"OOMINIT_POLICY=kill"}, code: 137, action: "kill"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := container{main: test.main, env: test.env, view: true}.run(t)
+			wantKernelKills(t, r, 1)
+			if r.code != test.code {
+				t.Errorf("exit code %d, want %d", r.code, test.code)
+			}
+			wantPID(t, r.events, r.hogs(t)[0], "leaf", "tree")
+			policies := named(r.events, "policy")
+			switch {
+			case test.action == "" && len(policies) != 0:
+				t.Errorf("policy events: %+v", policies)
+			case test.action != "" && (len(policies) != 1 || policies[0].Action != test.action):
+				t.Errorf("policy events %+v, want one %s", policies, test.action)
+			}
+			if stopped := strings.Contains(r.output, "stopped\n"); stopped != test.stopped {
+				t.Errorf("main ended by itself: %v, want %v", stopped, test.stopped)
+			}
+		})
+	}
+}
+
+// A healthy container prints not one byte more than without oominit.
+func TestPID1Silent(t *testing.T) {
+	r := container{main: "killer", env: []string{"OOMINIT_LOG_LEVEL=warn"}, view: true}.run(t)
+	wantNoKill(t, r.code, r.events)
+	if want := fmt.Sprintf("hog %d\n", r.hogs(t)[0]); r.output != want {
+		t.Errorf("output %q, want %q", r.output, want)
+	}
+}
