@@ -38,10 +38,10 @@ type Knowledge int
 const (
 	// Vanished: the process was there and is gone, and nobody saw how.
 	Vanished Knowledge = iota
-	// KilledByUs: this program sent the SIGKILL.
-	KilledByUs
 	// Signaled: the kernel's public flags say that a signal ends it (PF_SIGNALED), but not which.
 	Signaled
+	// KilledByUs: this program sent the SIGKILL.
+	KilledByUs
 	// Killed: a status says SIGKILL, and this program did not send it.
 	Killed
 	// Ended: a status says anything but SIGKILL. Such a process was no OOM victim.

@@ -116,10 +116,24 @@ func (e *Engine) judge(now time.Time, final bool) (verdicts []Verdict) {
 			OOM: true, Certainty: Unattributed, Evidence: []Evidence{CounterRise}, Limit: e.claim(),
 		})
 	}
-	e.candidates = slices.DeleteFunc(e.candidates, func(c *Death) bool {
-		return c.Knowledge == Ended || now.Sub(c.At) >= BodyWait
-	})
+	e.expire(now)
 	return verdicts
+}
+
+// expire forgets candidates that can explain no kill any more: those with another status, which are no victims whatever
+// else is seen of them, and those whose own wait is over.
+func (e *Engine) expire(now time.Time) {
+	e.candidates = slices.DeleteFunc(e.candidates, func(c *Death) bool {
+		if c.Knowledge == Ended {
+			e.remember(c.Process.ID)
+			return true
+		}
+		since := c.At
+		if len(e.rises) > 0 {
+			since = laterOf(c.At, e.rises[0].at)
+		}
+		return now.Sub(since) >= BodyWait
+	})
 }
 
 // judgeKilled gives a verdict on every candidate with a SIGKILL status.

@@ -31,8 +31,9 @@ func parseMountinfo(text []byte) []mount {
 		if separator < 0 {
 			continue
 		}
-		before := strings.Fields(string(line[:separator]))
-		after := strings.Fields(string(line[separator+len(" - "):]))
+		// Split at blanks only: other white space stands in the fields as it is.
+		before := strings.Split(string(line[:separator]), " ")
+		after := strings.Split(string(line[separator+len(" - "):]), " ")
 		if len(before) < 6 || len(after) < 3 || (after[0] != "cgroup" && after[0] != "cgroup2") {
 			continue
 		}

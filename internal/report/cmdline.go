@@ -55,29 +55,81 @@ func redact(arguments []string) []string {
 	out := make([]string, len(arguments))
 	hideNext := false
 	for i, argument := range arguments {
-		hide := hideNext
-		hideNext = false
 		switch {
-		case i == 0:
-			out[i] = argument
-			continue
-		case hide && !strings.HasPrefix(argument, "-"):
-			out[i] = redaction
-			continue
+		case hideNext && !strings.HasPrefix(argument, "--"):
+			out[i], hideNext = redaction, false
+		case strings.ContainsAny(argument, separators):
+			// Several words in one: a script for sh -c, or a title that the process gave itself.
+			out[i], hideNext = hideWords(argument), false
+		default:
+			out[i], hideNext = hideWord(argument)
+			hideNext = hideNext && strings.HasPrefix(argument, "-")
 		}
-		out[i] = hideUserinfo(argument)
-		if end := strings.IndexAny(argument, "=:"); end > 0 && secretName(argument[:end]) {
-			out[i] = argument[:end+1] + redaction
-			continue
-		}
-		// A blank would make it a sentence, not a name: `sh -c 'echo token'`. Then only what follows = can be hidden.
-		if strings.ContainsAny(argument, " \t\n") {
-			out[i] = hideAssignments(out[i])
-			continue
-		}
-		hideNext = strings.HasPrefix(argument, "-") && secretName(argument)
 	}
 	return out
+}
+
+// separators end a word within an argument.
+const separators = " \t\n\r;&|,'\""
+
+// hideWords redacts each word of a longer text.
+func hideWords(text string) string {
+	var b strings.Builder
+	hideNext := false
+	for text != "" {
+		end := strings.IndexAny(text, separators)
+		switch end {
+		case 0:
+			b.WriteByte(text[0])
+			text = text[1:]
+			continue
+		case -1:
+			end = len(text)
+		}
+		word := text[:end]
+		text = text[end:]
+		switch {
+		case hideNext && strings.HasPrefix(word, "--"):
+			word, hideNext = hideWord(word)
+		case hideNext:
+			// After a scheme, as in "Authorization: Bearer X", comes the secret itself.
+			hideNext = authScheme(word)
+			if !hideNext {
+				word = redaction
+			}
+		default:
+			word, hideNext = hideWord(word)
+		}
+		b.WriteString(word)
+	}
+	return b.String()
+}
+
+// hideWord redacts one word, and says whether what follows it is a secret.
+func hideWord(word string) (shown string, hideNext bool) {
+	word = hideUserinfo(word)
+	end := strings.IndexAny(word, "=:")
+	switch {
+	case end < 0:
+		return word, strings.HasPrefix(word, "-") && secretName(word)
+	case !secretName(word[:end]):
+		return word, false
+	case end == len(word)-1:
+		return word, true
+	case authScheme(word[end+1:]):
+		return word, true
+	default:
+		return word[:end+1] + redaction, false
+	}
+}
+
+// authScheme reports whether the word names a way to authenticate (RFC 9110, section 11).
+func authScheme(word string) bool {
+	switch strings.ToLower(word) {
+	case "bearer", "basic", "token", "digest", "negotiate":
+		return true
+	}
+	return false
 }
 
 // secretWords are parts of names whose values nobody wants in a log.
@@ -94,27 +146,6 @@ func secretName(name string) bool {
 		}
 	}
 	return false
-}
-
-// hideAssignments redacts NAME=VALUE words inside a longer text, such as a script given to sh -c.
-func hideAssignments(text string) string {
-	words := strings.SplitAfter(text, " ")
-	hideNext := false
-	for i, word := range words {
-		bare := strings.TrimRight(word, " ")
-		end := strings.IndexAny(bare, "=:")
-		switch {
-		case hideNext && !strings.HasPrefix(bare, "-"):
-			words[i] = redaction + word[len(bare):]
-			hideNext = false
-		case end >= 0 && secretName(bare[:end]):
-			words[i] = bare[:end+1] + redaction + word[len(bare):]
-			hideNext = end == len(bare)-1 // "Authorization: Bearer X": what follows is the value
-		default:
-			hideNext = strings.HasPrefix(bare, "-") && secretName(bare)
-		}
-	}
-	return strings.Join(words, "")
 }
 
 // hideUserinfo redacts the password of a URL.

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -122,7 +124,7 @@ func (r *Reporter) Started(at time.Time, v Started) {
 		r.process(e, "process", v.Main)
 		e.Dict("init", zerolog.Dict().Int("pid", v.PID).Bool("subreaper", v.Subreaper))
 		if c := v.Cgroup; c != nil {
-			e.Dict("cgroup", zerolog.Dict().Str("version", c.Version).Str("path", c.Path).Str("directory", c.Dir).
+			e.Dict("cgroup", zerolog.Dict().Str("version", c.Version).Str("path", printable(c.Path)).Str("directory", printable(c.Dir)).
 				Bool("oom_group", c.OOMGroup).Str("woken_by", c.WokenBy))
 		}
 		memory(e, v.Memory)
@@ -142,6 +144,7 @@ func (r *Reporter) oomKill(e *zerolog.Event, v OOMKill) *zerolog.Event {
 	} else {
 		candidates := zerolog.Arr()
 		for _, p := range v.Candidates {
+			p.CommandLine = "" // several of them would not fit into one line
 			candidates.Dict(r.processDict(p))
 		}
 		e.Array("candidates", candidates)
@@ -214,7 +217,7 @@ func (r *Reporter) Policy(at time.Time, v Policy) {
 
 // Unsupported reports what cannot be had here, and why.
 func (r *Reporter) Unsupported(at time.Time, v Unsupported) {
-	r.emit(at, zerolog.WarnLevel, "unsupported", printable(v.Reason), func(e *zerolog.Event) { e.Str("reason", v.Reason) })
+	r.emit(at, zerolog.WarnLevel, "unsupported", printable(v.Reason), func(e *zerolog.Event) { e.Str("reason", printable(v.Reason)) })
 }
 
 // Warning reports a fault that changes nothing for the container.
@@ -287,26 +290,25 @@ func memory(e *zerolog.Event, m Memory) {
 	e.Dict("memory", d)
 }
 
-// printable returns the text with everything replaced that could act on a terminal or split a line.
+// printable returns the text with everything replaced that could act on a terminal, split a line or turn its direction,
+// cut at maxText bytes.
 func printable(s string) string {
-	clean := true
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			clean = false
-			break
+	return strings.Map(func(c rune) rune {
+		if !strconv.IsPrint(c) || c == utf8.RuneError {
+			return '?'
 		}
-	}
-	if clean {
+		return c
+	}, cut(s))
+}
+
+// maxText bounds a free text in an event, in bytes: six times as much in JSON must stay below PIPE_BUF.
+const maxText = 512
+
+func cut(s string) string {
+	if len(s) <= maxText {
 		return s
 	}
-	out := make([]rune, 0, len(s))
-	for _, c := range s {
-		if c < ' ' || (c >= 0x7f && c < 0xa0) || c == utf8.RuneError || c == '\u2028' || c == '\u2029' {
-			c = '?'
-		}
-		out = append(out, c)
-	}
-	return string(out)
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }
 
 // humanBytes writes an amount the way people say it: 1.5 GiB.
