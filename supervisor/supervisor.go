@@ -66,6 +66,7 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if runtime.GOMAXPROCS(0) != 2 {
 		runtime.GOMAXPROCS(2)
 	}
+	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.report = report.New(config.Report)
 	s.reaper = reaper.New()
 	var subreaperErr error
@@ -73,7 +74,7 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		subreaperErr = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
 	unsupported := s.openSources()
-	reserveThreads(spareThreads)
+	threadsReserved()
 
 	s.mainPID, err = spawn(config.Command)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 
 // spareThreads is how many threads of the Go runtime are made ahead of need. A Go program that cannot make a thread
 // dies ("failed to create new OS thread"), so with pids.max reached none may be missing. The threads for writing, for
-// reading command lines and for signals are bound to their work and exist by then; one more lets the loop go on while
-// another thread of ours sits in a system call.
-const spareThreads = 1
+// reading command lines and for signals are bound to their work and exist by then; these let the loop go on while other
+// goroutines sit in system calls: the poller, the one that catches the remaining signals, and the collector's.
+const spareThreads = 3
 
 // reserveThreads has the runtime make n threads more and keeps them for later. A goroutine that is bound to its thread
-// and blocks forces the runtime to go on with another one; threads that are left are kept, never ended.
-func reserveThreads(n int) {
+// and blocks forces the runtime to go on with another one; threads that are left are kept, never ended. It returns at
+// once; wait waits until they are there.
+func reserveThreads(n int) (wait func()) {
 	var bound, done sync.WaitGroup
 	release := make(chan struct{})
 	bound.Add(n)
@@ -27,7 +28,9 @@ func reserveThreads(n int) {
 			runtime.UnlockOSThread()
 		}()
 	}
-	bound.Wait()
-	close(release)
-	done.Wait()
+	return func() {
+		bound.Wait()
+		close(release)
+		done.Wait()
+	}
 }
