@@ -42,17 +42,19 @@ func serve() error {
 	return nil
 }
 
+// held keeps what the worker took from the collector.
+var held [][]byte
+
 // work takes memory until there is none.
 func work() {
 	// The name is for people; the demonstration does without.
 	_ = os.WriteFile("/proc/self/comm", []byte("hungry-worker"), 0)
-	var all [][]byte
 	for {
 		block := make([]byte, 1<<20)
 		for i := 0; i < len(block); i += os.Getpagesize() {
 			block[i] = 1
 		}
-		all = append(all, block)
+		held = append(held, block)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -116,7 +117,7 @@ func waiter() int {
 	if os.Getenv("TESTPROC_STUBBORN") != "" {
 		signal.Ignore(unix.SIGTERM)
 		parent()
-		select {}
+		<-time.After(time.Hour) // an empty select would be a deadlock, and an end
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM)
