@@ -44,7 +44,7 @@ type Process struct {
 	commOfLine  string // the comm when CommandLine was read: another one now means another program
 	pidfd       int    // -1 without
 	seen        time.Time
-	fresh       bool // found by the last Look: what it is may change at once, by exec
+	youth       int  // how many more Looks look at it again: what it is may change at once, by exec
 	asked       bool // its command line was asked for
 	endReported bool // its status was told: nothing better can follow
 }
@@ -58,7 +58,7 @@ type Tracker struct {
 	main   int
 	table  map[int]*Process
 	newest int // the newest pid that was looked at; 0 before the first look
-	fresh  []*Process
+	young  []*Process
 	epoll  int
 	events [64]unix.EpollEvent
 	lines  *lineReader
@@ -129,14 +129,18 @@ func (t *Tracker) Look(now time.Time) (found bool) {
 	if t == nil {
 		return false
 	}
-	// What a process is right after its fork, its parent's image, is not what it will be: look once more.
-	for _, p := range t.fresh {
-		if p.fresh {
-			p.fresh = false
+	// What a process is right after its fork, its parent's image, is not what it will be: look some more times.
+	young := t.young[:0]
+	for _, p := range t.young {
+		if p.youth > 0 {
 			t.refresh(p, now)
+			if p.youth--; p.youth > 0 {
+				young = append(young, p)
+			}
 		}
 	}
-	t.fresh = t.fresh[:0]
+	known := len(young)
+	t.young = young
 	t.lines.collect(t.learnLine)
 
 	newest, ok := t.proc.newest()
@@ -152,8 +156,11 @@ func (t *Tracker) Look(now time.Time) (found bool) {
 		_ = t.proc.pids(func(pid int) { t.discover(pid, now) })
 	}
 	t.newest = newest
-	return len(t.fresh) > 0
+	return len(t.young) > known
 }
+
+// looksAtYoung is how many Looks after the one that found it look at a process again.
+const looksAtYoung = 4
 
 // discover adds the process to the table, unless it is known, a stranger, or already gone.
 func (t *Tracker) discover(pid int, now time.Time) {
@@ -175,13 +182,13 @@ func (t *Tracker) discover(pid int, now time.Time) {
 	if !ours {
 		return
 	}
-	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, fresh: true}
+	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
 	if !t.watch(p) {
 		return
 	}
 	t.learn(p, s, now)
 	t.table[pid] = p
-	t.fresh = append(t.fresh, p)
+	t.young = append(t.young, p)
 	t.askLine(p)
 }
 
@@ -320,7 +327,7 @@ func (t *Tracker) drop(p *Process) {
 		_ = unix.Close(p.pidfd) // takes it out of the epoll set too: nobody else has this descriptor
 		p.pidfd = -1
 	}
-	p.fresh = false
+	p.youth = 0
 	if t.table[p.PID] == p {
 		delete(t.table, p.PID)
 	}

@@ -83,7 +83,12 @@ func inNamespaces(t *testing.T, cgroup string, view bool, environment []string, 
 `
 	}
 	cmd := exec.Command("/bin/sh", append([]string{"-c", script + `exec "$@"`, cgroup}, program...)...)
-	cmd.Env = append(os.Environ(), environment...)
+	for _, entry := range os.Environ() {
+		if !strings.HasPrefix(entry, "OOMINIT_") {
+			cmd.Env = append(cmd.Env, entry)
+		}
+	}
+	cmd.Env = append(cmd.Env, environment...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Unshareflags: unix.CLONE_NEWNS}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -154,9 +159,19 @@ func TestNamespaces(t *testing.T) {
 		"control: kill -9 of main":      {nil, "kill -9 $$", promise{code: 137}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cgroup := v1Cgroup(t)
-			code, output := inNamespaces(t, cgroup, true, test.environment, testproc.Build(t), "--log-level=debug", "--", "/bin/sh", "-c", test.script)
-			test.want.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+			for attempt := 0; ; attempt++ {
+				cgroup := v1Cgroup(t)
+				code, output := inNamespaces(t, cgroup, true, test.environment, testproc.Build(t), "--log-level=debug", "--", "/bin/sh", "-c", test.script)
+				kills := counted(t, cgroup+"/memory.oom_control")
+				if kills == test.want.kills || attempt == 2 {
+					test.want.check(t, code, output, kills)
+					return
+				}
+				// Now and then the kernel kills once more (docs/design/0008-hold-still.md). Even then each has its event.
+				if events := len(testproc.Named(testproc.Events(t, output), "oom_kill")); events != kills {
+					t.Fatalf("%d oom_kill events, %d counted by the kernel\n%s", events, kills, output)
+				}
+			}
 		})
 	}
 }
