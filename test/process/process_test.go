@@ -23,10 +23,15 @@ import (
 // timeLimit ends what should have ended long before.
 const timeLimit = 30 * time.Second
 
-// command returns oominit with the arguments, in an environment without variables of ours.
+// command returns oominit with the arguments.
 func command(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(testproc.Build(t), arguments...)
+	return program(testproc.Build(t), arguments...)
+}
+
+// program returns a program with an environment without variables of ours.
+func program(name string, arguments ...string) *exec.Cmd {
+	cmd := exec.Command(name, arguments...)
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "OOMINIT_") {
 			cmd.Env = append(cmd.Env, entry)
@@ -157,8 +162,7 @@ func TestInheritance(t *testing.T) {
 		limited("/bin/sh", "-c", script),
 		limited(testproc.Build(t), "--", "/bin/sh", "-c", script),
 	} {
-		cmd := exec.Command(arguments[0], arguments[1:]...)
-		cmd.Env = command(t).Env
+		cmd := program(arguments[0], arguments[1:]...)
 		cmd.Dir = "/usr"
 		cmd.ExtraFiles = []*os.File{read, write}
 		var code int
@@ -261,7 +265,7 @@ func TestParentIgnoredSIGCHLD(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(env, "--ignore-signal=CHLD", testproc.Build(t), "--", "/bin/sh", "-c", "exit 5")
+	cmd := program(env, "--ignore-signal=CHLD", testproc.Build(t), "--", "/bin/sh", "-c", "exit 5")
 	if code, _, stderr := run(t, cmd); code != 5 {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
@@ -322,7 +326,7 @@ func TestStdoutThatNobodyReads(t *testing.T) {
 
 func TestAllStandardStreamsClosed(t *testing.T) {
 	for _, closing := range []string{"<&-", ">&-", "2>&-", "<&- >&- 2>&-"} {
-		cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf(`exec "$0" --log-level=debug -- /bin/sh -c 'exit 6' %s`, closing), testproc.Build(t))
+		cmd := program("/bin/sh", "-c", fmt.Sprintf(`exec "$0" --log-level=debug -- /bin/sh -c 'exit 6' %s`, closing), testproc.Build(t))
 		if code, _, _ := run(t, cmd); code != 6 {
 			t.Errorf("%s: exit code %d", closing, code)
 		}
