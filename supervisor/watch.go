@@ -61,6 +61,7 @@ type watch struct {
 	lookAgainAt  time.Time // zero without a kill to be explained
 	looksSince   int
 	roseAt       time.Time // when the last kill was counted
+	tightSince   time.Time // since when usage is at the limit; zero if it is not
 	counterFault bool
 }
 
@@ -124,17 +125,21 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.settle(now)
 }
 
-// mustHoldStill reports whether a victim's memory has not been given back yet. Opening a file takes memory of the
-// cgroup's, and in the moment in which the victim does not count as dying any more and its pages are still charged, the
-// kernel would kill once more, for us: 4 of 80 runs had such a second kill, and none has beside a quiet init. Reading
-// the counter and the usage from open files takes nothing.
+// mustHoldStill reports whether usage has just come to the limit. Opening a file takes memory of the cgroup's. Where there
+// is none, the kernel kills for us; and in the moment in which its victim does not count as dying any more and the pages
+// are still charged, it kills once more (docs/design/0008-hold-still.md). Reading from open files takes nothing.
 func (s *Supervisor) mustHoldStill(now time.Time) bool {
-	if s.engine.Unclaimed() == 0 || now.Sub(s.watch.roseAt) >= holdStillAtMost {
-		return false
-	}
+	w := &s.watch
 	usage, ok := s.group.Usage()
 	limit, limitOK := s.group.Limit()
-	return ok && limitOK && limit != memcg.Unlimited && usage+holdStillMargin > limit
+	if !ok || !limitOK || limit == memcg.Unlimited || usage+holdStillMargin <= limit {
+		w.tightSince = time.Time{}
+		return false
+	}
+	if w.tightSince.IsZero() || w.roseAt.After(w.tightSince) {
+		w.tightSince = now
+	}
+	return now.Sub(w.tightSince) < holdStillAtMost
 }
 
 // busy has the next second looked at closely.
