@@ -147,7 +147,7 @@ func (t *Tracker) Look(now time.Time) (found bool) {
 	switch {
 	case ok && newest == t.newest:
 		return false
-	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= max(64, 4*len(t.table)):
+	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= mostNew:
 		for pid := t.newest + 1; pid <= newest; pid++ {
 			t.discover(pid, now)
 		}
@@ -158,6 +158,9 @@ func (t *Tracker) Look(now time.Time) (found bool) {
 	t.newest = newest
 	return len(t.young) > known
 }
+
+// mostNew is how many new pids are looked at one by one. Beyond that, listing who is there is cheaper.
+const mostNew = 1 << 15
 
 // looksAtYoung is how many Looks after the one that found it look at a process again.
 const looksAtYoung = 4
@@ -179,7 +182,8 @@ func (t *Tracker) discover(pid int, now time.Time) {
 		t.drop(known) // the pid is somebody else now
 	}
 	origin, ours := t.origin(s)
-	if !ours {
+	// A zombie that no signal ended is nobody's victim, and there may be tens of thousands.
+	if !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
 		return
 	}
 	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
