@@ -19,7 +19,7 @@ import (
 const timeLimit = 60 * time.Second
 
 // idleFor is how long an init that does nothing is watched.
-const idleFor = 4 * time.Second
+const idleFor = 3 * time.Second
 
 // settled is when an init is idle: what it does once after the start is over.
 const settled = 2 * time.Second
@@ -304,8 +304,7 @@ func makeOrphans(arguments []string) int {
 		return 1
 	}
 	for pid := last; pid >= first; { // the init reaps in the order of birth, so the last is looked at first
-		// Threads of ours have their ids from the same row.
-		if unix.Kill(pid, 0) == nil && !exists(fmt.Sprintf("/proc/self/task/%d", pid)) {
+		if zombie(pid) {
 			if time.Since(begun) > timeLimit/2 {
 				fmt.Fprintln(os.Stderr, "not reaped:", pid)
 				return 1
@@ -317,6 +316,12 @@ func makeOrphans(arguments []string) int {
 	}
 	fmt.Println(time.Since(begun))
 	return 0
+}
+
+// zombie reports whether the pid is a zombie's. Threads, ours and the init's, have their ids from the same row.
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && bytes.Contains(text, []byte(") Z "))
 }
 
 // threads counts oominit's before and after it reaped many orphans.
