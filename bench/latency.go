@@ -17,7 +17,7 @@ const memoryMount = "/sys/fs/cgroup/memory"
 
 // latency measures from the moment that the kernel has counted a kill until oominit's event can be read. The counter is
 // watched by a busy loop; its own time is the error.
-func latency(programs []initProgram) (row, error) {
+func latency(programs []initProgram, _ int) (row, error) {
 	r := row{what: "from the kernel's count to the event (v1)", cells: blanks(programs), budget: "p99 15 ms", met: noBudget}
 	if !exists(filepath.Join(memoryMount, "memory.oom_control")) {
 		r.cells[0] = "no v1 memory controller"
@@ -102,6 +102,9 @@ func killOnce(p initProgram) (time.Duration, error) {
 		time.Sleep(50 * time.Microsecond)
 	}
 	at, seen := <-event
+	if at.Sub(killed) > 25*time.Millisecond {
+		fmt.Fprintln(os.Stderr, "SLOW", killed.UTC().Format("05.000"), at.UTC().Format("05.000"), output.String())
+	}
 	_ = cmd.Wait() // 137
 	if !seen {
 		return 0, fmt.Errorf("an OOM kill without an event: %v\n%s", cmd.ProcessState, output.String())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -53,14 +54,27 @@ func main() {
 	}
 	path := flag.String("oominit", "bin/oominit", "the binary to measure")
 	rounds := flag.Int("rounds", 200, "how often a start is measured")
+	only := flag.String("only", "", "comma-separated names of measurements; all of them without it")
 	flag.Parse()
-	if err := run(*path, *rounds); err != nil {
+	if err := run(*path, *rounds, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(path string, rounds int) error {
+// measurements are the rows of the table, in its order, by the names that -only takes.
+var measurements = []struct {
+	name    string
+	measure func(programs []initProgram, rounds int) (row, error)
+}{
+	{"size", size}, {"memory", memory}, {"start", start}, {"exec", firstByte}, {"reaping", reaping}, {"threads", threads},
+	{"idle", wakeUps}, {"latency", latency},
+}
+
+// chosen reports whether the measurement is among those that -only names.
+func chosen(only, name string) bool { return only == "" || slices.Contains(strings.Split(only, ","), name) }
+
+func run(path string, rounds int, only string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("it takes root to make pid namespaces and cgroups")
 	}
@@ -90,17 +104,11 @@ func run(path string, rounds int) error {
 		}
 	}
 	var rows []row
-	for _, measure := range []func([]initProgram) (row, error){
-		size,
-		memory,
-		func(p []initProgram) (row, error) { return start(p, rounds) },
-		func(p []initProgram) (row, error) { return firstByte(p, rounds) },
-		reaping,
-		threads,
-		wakeUps,
-		latency,
-	} {
-		r, err := measure(programs)
+	for _, m := range measurements {
+		if !chosen(only, m.name) {
+			continue
+		}
+		r, err := m.measure(programs, rounds)
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ const idleFor = 3 * time.Second
 // settled is when an init is idle: what it does once after the start is over.
 const settled = 2 * time.Second
 
-func size(programs []initProgram) (row, error) {
+func size(programs []initProgram, _ int) (row, error) {
 	r := row{what: "binary", budget: "2.5 MiB, static"}
 	for i, p := range programs {
 		info, err := os.Stat(p.path)
@@ -92,7 +92,7 @@ func field(file, name string) (int, error) {
 	return 0, fmt.Errorf("%s has no %s", file, name)
 }
 
-func memory(programs []initProgram) (row, error) {
+func memory(programs []initProgram, _ int) (row, error) {
 	r := row{what: "resident memory, idle", cells: blanks(programs), budget: "3.0 MB"}
 	err := idle(programs, func(i, pid int) error {
 		kib, err := field(fmt.Sprintf("/proc/%d/status", pid), "VmRSS")
@@ -105,7 +105,7 @@ func memory(programs []initProgram) (row, error) {
 	return r, err
 }
 
-func wakeUps(programs []initProgram) (row, error) {
+func wakeUps(programs []initProgram, _ int) (row, error) {
 	r := row{what: "context switches a second, idle", cells: blanks(programs), budget: "4 on v1"}
 	err := idle(programs, func(i, pid int) error {
 		before, err := switches(pid)
@@ -224,7 +224,7 @@ const (
 )
 
 // reaping measures how long it takes until the init has reaped orphans that all became its children at once.
-func reaping(programs []initProgram) (row, error) {
+func reaping(programs []initProgram, _ int) (row, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return row{}, err
@@ -325,7 +325,7 @@ func zombie(pid int) bool {
 }
 
 // threads counts oominit's before and after it reaped many orphans.
-func threads(programs []initProgram) (row, error) {
+func threads(programs []initProgram, _ int) (row, error) {
 	r := row{what: "threads, idle", cells: blanks(programs), budget: "constant, 16 with the command"}
 	err := idle(programs, func(i, pid int) error {
 		n, err := field(fmt.Sprintf("/proc/%d/status", pid), "Threads")

@@ -1,10 +1,14 @@
 package supervisor
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/report"
 )
 
 // Each caught signal costs a switch to a thread of the Go runtime and back (enableSignal in runtime/sigqueue.go, Go
@@ -35,7 +39,13 @@ const signalQueue = 65
 
 func catchFirstSignals() chan os.Signal {
 	signals := make(chan os.Signal, signalQueue)
-	signal.Notify(signals, firstSignals...)
+	for _, sig := range firstSignals {
+		// What came in ignored (nohup) stays ignored, here and in the child. Go tells of SIGHUP and SIGINT only: the others
+		// it has overwritten by now.
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
 	return signals
 }
 
@@ -63,4 +73,19 @@ func (s Scope) target(mainPID int, init bool) int {
 	case ScopeChild:
 	}
 	return mainPID
+}
+
+// signalReceived forwards a signal. While the policy stops the container, the child gets what others send all the same.
+func (s *Supervisor) signalReceived(sig unix.Signal) {
+	if forwarded(sig) && s.state != settling {
+		s.send(sig, s.config.SignalScope.target(s.mainPID, s.init))
+	}
+}
+
+// send signals a process or group. That it is gone is no fault (ESRCH); that it has become another user's is one that
+// must not matter (EPERM, krallin/tini#9).
+func (s *Supervisor) send(sig unix.Signal, target int) {
+	if err := unix.Kill(target, sig); err != nil && err != unix.ESRCH {
+		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot send %s to %d: %v", signalName(sig), target, err)})
+	}
 }

@@ -32,7 +32,7 @@ type Supervisor struct {
 	signals chan os.Signal
 	reaper  *reaper.Reaper
 	poller  *poller // nil if there is nothing to poll
-	timer   *time.Timer
+	alarm   *alarm
 	again   chan struct{} // more children are to be reaped than one round takes
 
 	group   *memcg.Group // nil where nothing can be counted
@@ -49,6 +49,7 @@ type Supervisor struct {
 	gaveTTY    bool
 	graceEnds  time.Time
 	watch      watch
+	execs      execs
 }
 
 // New returns a Supervisor that already catches the signals that matter. It is the first thing to call in main: a
@@ -61,11 +62,6 @@ func New() *Supervisor {
 // if the command could not be started.
 func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	s.config = config
-	// Two at a time suffice for the loop and a thread beside it; more would only cost memory on large machines. It
-	// also ends the runtime's own periodic look at the CPU limit (Go 1.25), which would wake us for nothing.
-	if runtime.GOMAXPROCS(0) != 2 {
-		runtime.GOMAXPROCS(2)
-	}
 	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.report = report.New(config.Report)
 	s.reaper = reaper.New()
@@ -81,11 +77,15 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		return err.(*StartError).Code, err //nolint:errorlint,forcetypeassert // spawn returns nothing else
 	}
 	s.gaveTTY = giveTerminal(s.mainPID)
-	s.tracker.SetMain(s.mainPID)
-	go signal.Notify(s.signals, otherSignals()...)
-
 	now := time.Now()
-	s.timer = time.NewTimer(time.Hour)
+	s.tracker.SetMain(s.mainPID, now)
+	go func() {
+		signal.Notify(s.signals, otherSignals()...)
+		// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds
+		// none. It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
+		runtime.GOMAXPROCS(1)
+	}()
+
 	if subreaperErr != nil {
 		s.report.Warning(now, report.Warning{Text: fmt.Sprintf("cannot become a subreaper: %v; orphans are reaped elsewhere", subreaperErr)})
 	}
@@ -93,9 +93,10 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.report.Unsupported(now, report.Unsupported{Reason: unsupported})
 	}
 	s.reportStarted(now)
+	s.alarm = newAlarm(s.poller)
 	if s.group != nil && !s.watch.polled {
-		s.watch.tickAt = now.Add(tickAtEdge)
-		s.watch.busyUntil = now.Add(busyFor)
+		s.watch.rhythm.start(now)
+		s.execs.from = now.Add(execsAfter)
 	}
 	return s.loop(), nil
 }
@@ -120,7 +121,8 @@ func (s *Supervisor) openSources() (unsupported string) {
 			s.watch.polled = s.poller.add(fd, unix.EPOLLPRI) == nil
 		}
 		if fd, ok := s.tracker.PollFD(); ok {
-			_ = s.poller.add(fd, unix.EPOLLIN) // without it, ends are noticed with the counter
+			// Edge-triggered: while we hold still, ends wait in the set. Without it they are noticed with the counter.
+			_ = s.poller.add(fd, unix.EPOLLIN|unix.EPOLLET)
 		}
 		err = s.poller.start()
 	}
@@ -139,7 +141,7 @@ func (s *Supervisor) loop() int {
 	// A child may have ended before SIGCHLD was looked for.
 	s.childrenChanged()
 	for s.state != ended {
-		s.armTimer(time.Now())
+		s.setAlarm(time.Now())
 		select {
 		case sig := <-s.signals:
 			if number, ok := sig.(unix.Signal); ok {
@@ -150,20 +152,28 @@ func (s *Supervisor) loop() int {
 		case <-s.again:
 			s.childrenChanged()
 		case <-ready:
-			now := time.Now()
-			if !s.watch.polled {
-				s.busy(now) // a program starts, or a process ended
-			}
-			s.look(now, s.watch.polled)
+			s.woken(time.Now())
 			s.poller.handled()
-		case <-s.timer.C:
-			s.timeElapsed(time.Now())
+		case <-s.alarm.elapsed():
+			s.woken(time.Now())
 		}
 	}
 	code, reason := policy.ExitCode(status(s.mainStatus), s.harshest, s.config.ExitCode)
 	s.reportExit(time.Now(), code, reason)
 	s.report.Flush(flushAtMost)
 	return code
+}
+
+// woken does what the alarm or a descriptor that became ready asks for.
+func (s *Supervisor) woken(now time.Time) {
+	if s.alarm.took(now) {
+		s.timeElapsed(now)
+		return
+	}
+	if s.group != nil {
+		s.watch.rhythm.soon(now) // a program starts, or a process ended: its parent may start the next one
+		s.look(now, s.watch.polled)
+	}
 }
 
 // flushAtMost bounds how long a reader that stalls can delay the end of the container.
@@ -187,121 +197,4 @@ func (s *Supervisor) on(e event) {
 		s.graceEnds = time.Time{}
 		s.lookOnce(time.Now())
 	}
-}
-
-// signalReceived forwards a signal. While the policy stops the container, the child gets what others send all the same.
-func (s *Supervisor) signalReceived(sig unix.Signal) {
-	if forwarded(sig) && s.state != settling {
-		s.send(sig, s.config.SignalScope.target(s.mainPID, s.init))
-	}
-}
-
-// send signals a process or group. That it is gone is no fault (ESRCH); that it has become another user's is one that
-// must not matter (EPERM, krallin/tini#9).
-func (s *Supervisor) send(sig unix.Signal, target int) {
-	if err := unix.Kill(target, sig); err != nil && err != unix.ESRCH {
-		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot send %s to %d: %v", signalName(sig), target, err)})
-	}
-}
-
-// reapAtOnce is how many children are reaped before the loop looks at other events again.
-const reapAtOnce = 256
-
-// childrenChanged reaps who has ended.
-func (s *Supervisor) childrenChanged() {
-	for range reapAtOnce {
-		exit, err := s.reaper.Peek()
-		if err != nil {
-			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
-			s.continueStopped()
-			s.settle(time.Now())
-			return
-		}
-		s.childEnded(exit)
-		if s.state == ended {
-			return
-		}
-	}
-	select {
-	case s.again <- struct{}{}:
-	default:
-	}
-}
-
-// continueStopped wakes a main child that touched the terminal before it was given it.
-func (s *Supervisor) continueStopped() {
-	if s.gaveTTY && s.reaper.StoppedByTerminal(s.mainPID) {
-		s.gaveTTY = false
-		s.send(unix.SIGCONT, -s.mainPID)
-	}
-}
-
-// childEnded handles one zombie and reaps it.
-func (s *Supervisor) childEnded(exit reaper.Exit) {
-	killed := exit.Status.Signaled() && exit.Status.Signal() == unix.SIGKILL
-	var victim proctrack.Process
-	if killed && s.group != nil {
-		victim = s.tracker.Child(exit.PID) // while the zombie still tells
-	}
-	usage, err := s.reaper.Reap(exit.PID)
-	if err != nil {
-		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot reap pid %d: %v", exit.PID, err)})
-	}
-	s.tracker.Forget(exit.PID)
-	if exit.PID == s.mainPID && s.state != settling {
-		s.mainStatus = exit.Status
-	}
-	if killed && s.group != nil {
-		now := time.Now()
-		s.readCounters(now)
-		d := s.death(victim, attribution.Killed, attribution.WaitStatus, now)
-		d.Process.PeakBytes = uint64(max(usage.Maxrss, 0)) << 10 // in KiB, getrusage(2)
-		s.engine.Died(d)
-		if s.engine.Unclaimed() > 0 {
-			s.tracker.Scan(now, s.observe)
-		}
-		s.judge(now)
-	}
-	if exit.PID == s.mainPID {
-		s.on(mainExited)
-	}
-}
-
-// lookOnce reads the counters for the last time. Only if they moved is there a reason to look at the processes too: a
-// healthy container ends without delay.
-func (s *Supervisor) lookOnce(now time.Time) {
-	if s.group != nil {
-		s.readCounters(now)
-		if s.engine.Unclaimed() > 0 {
-			s.look(now, true)
-			return
-		}
-	}
-	s.settle(now)
-}
-
-// settle ends the container once its main child has ended and no counted kill waits for a name.
-func (s *Supervisor) settle(now time.Time) {
-	if s.state != settling {
-		return
-	}
-	if s.engine.Unclaimed() > 0 && s.alone() {
-		s.conclude(now, s.engine.Finish(now)) // nobody is left who could still turn out to be the victim
-	}
-	if s.engine.Unclaimed() == 0 {
-		s.on(killsExplained)
-	}
-}
-
-// alone reports whether no process is left that we could learn anything from.
-func (s *Supervisor) alone() bool {
-	_, err := s.reaper.Peek()
-	return err == reaper.ErrNoChildren && s.tracker.Len() == 0 //nolint:errorlint // a sentinel, never wrapped
-}
-
-func status(w unix.WaitStatus) policy.Status {
-	if w.Signaled() {
-		return policy.Status{Signal: int(w.Signal())}
-	}
-	return policy.Status{Code: w.ExitStatus()}
 }

@@ -21,22 +21,36 @@ func parse(arguments, environment []string) (request, error) {
 	}
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix) {
+		if !strings.HasPrefix(name, prefix) || serviceVariable(name) {
 			continue
 		}
 		faults = append(faults, r.setVariable(name, value))
 	}
 	command, flagFaults := r.parseFlags(arguments)
 	faults = append(faults, flagFaults...)
-	if len(command) == 0 && !r.help && !r.version {
+	if len(command) == 0 {
 		faults = append(faults, errors.New("no command given; use: oominit [FLAGS] [--] COMMAND [ARGUMENTS], "+
 			"or set CMD in the image"))
+	}
+	if r.help || r.version {
+		return r, errors.Join(flagFaults...) // help is for those whose variables are wrong
 	}
 	r.config.Command = command
 	if r.config.Report.FD < 0 && r.logFile == "" {
 		r.config.Report.Level, _ = report.ParseLevel("off") // a name of its own table
 	}
 	return r, errors.Join(faults...)
+}
+
+// serviceVariable reports whether the name is one of those that Kubernetes puts into every container of a namespace with
+// a Service whose name begins with oominit (OOMINIT_SERVICE_HOST, OOMINIT_PORT_80_TCP_ADDR and so on): nobody wrote it.
+func serviceVariable(name string) bool {
+	name = strings.TrimPrefix(name, strings.TrimSuffix(prefix, "_"))
+	if strings.HasSuffix(name, "_SERVICE_HOST") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_SERVICE_PORT_") {
+		return true
+	}
+	_, port, found := strings.Cut(name, "_PORT_")
+	return found && port != "" && port[0] >= '0' && port[0] <= '9'
 }
 
 func (r *request) setVariable(name, value string) error {
@@ -75,6 +89,10 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 		}
 		flag, value, hasValue := strings.Cut(argument, "=")
 		i := slices.IndexFunc(options, func(o option) bool { return o.flag() == flag })
+		if hasValue && (flag == "--help" || flag == "--version") {
+			faults = append(faults, fmt.Errorf("%s: it takes no value, and %q was given", flag, value))
+			continue
+		}
 		if i < 0 {
 			names := []string{"--help", "--version"}
 			for _, o := range options {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -157,12 +158,17 @@ func openOptional(name string) int {
 	return fd
 }
 
-// pread reads from the start of the file; the kernel makes the text anew for offset 0.
+// pread reads from the start of the file; the kernel makes the text anew for offset 0. The system call is raw: it never
+// blocks, and one that the Go scheduler is told of wakes the runtime's monitor thread.
 func pread(fd int, buffer []byte) (int, error) {
 	for {
-		n, err := unix.Pread(fd, buffer, 0)
-		if err != unix.EINTR {
-			return n, err
+		n, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }

@@ -29,36 +29,6 @@ type Death struct {
 	Status unix.WaitStatus
 }
 
-// watch opens a pidfd on the process and adds it to the epoll set. Without one its end is noticed by Scan. It returns
-// false for a thread: threads take their ids from the same row as processes, and /proc shows them to whoever asks for
-// the number, though it does not list them.
-func (t *Tracker) watch(p *Process) (process bool) {
-	if !t.pidfds {
-		return t.proc.leader(p.PID)
-	}
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	switch err {
-	case nil:
-	case unix.EINVAL, unix.ENOENT:
-		return false // not the leader of a thread group (pidfd_open(2); ENOENT since Linux 6.15)
-	case unix.ESRCH:
-		return true // gone since: what was read of it may still be the victim's
-	case unix.ENOSYS, unix.EPERM:
-		t.pidfds = false
-		return t.proc.leader(p.PID)
-	default: // EMFILE, ENFILE, ENOMEM
-		return t.proc.leader(p.PID)
-	}
-	// Edge-triggered: the descriptor is ready when the process becomes a zombie and again when it was reaped.
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(p.PID)}
-	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
-		_ = unix.Close(fd) // nothing was written to it
-		return true
-	}
-	p.pidfd = fd
-	return true
-}
-
 // Ended calls yield for the processes whose pidfd says that they ended, children of ours excepted: those are the
 // reaper's. It blocks never.
 func (t *Tracker) Ended(yield func(Death)) {
@@ -67,19 +37,13 @@ func (t *Tracker) Ended(yield func(Death)) {
 	}
 	t.lines.collect(t.learnLine)
 	for {
-		n, err := unix.EpollWait(t.epoll, t.events[:], 0)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
-			return
-		}
-		for _, event := range t.events[:n] {
+		events := epollReady(t.epoll, t.events[:])
+		for _, event := range events {
 			if p := t.table[int(event.Fd)]; p != nil && p.pidfd >= 0 {
 				t.ended(p, yield)
 			}
 		}
-		if n < len(t.events) {
+		if len(events) < len(t.events) {
 			return
 		}
 	}
@@ -87,7 +51,7 @@ func (t *Tracker) Ended(yield func(Death)) {
 
 // ended handles a process whose pidfd became ready: a zombie now, or already reaped.
 func (t *Tracker) ended(p *Process, yield func(Death)) {
-	if s, ok := t.proc.stat(p.PID); ok && s.startTime == p.StartTime {
+	if s, found := t.look(p); found == present {
 		if s.ppid != t.self {
 			t.dying(p, s, yield)
 		}
@@ -96,20 +60,45 @@ func (t *Tracker) ended(p *Process, yield func(Death)) {
 	t.gone(p, yield)
 }
 
-// Scan looks at every known process for one that is dying or gone, and calls yield for it. It costs one read for each,
-// so it is for the moment after a kill was counted.
+// look reads the process's stat. It is absent only if it is gone for certain: a pid that is hidden or somebody else's
+// by now is told apart.
+func (t *Tracker) look(p *Process) (stat, presence) {
+	s, found := t.proc.stat(p.PID)
+	switch found {
+	case present:
+		if s.startTime != p.StartTime {
+			return stat{}, absent
+		}
+	case absent:
+		if p.pidfd >= 0 && !ended(p.pidfd) || p.pidfd < 0 && unix.Kill(p.PID, 0) != unix.ESRCH {
+			return stat{}, unsure
+		}
+	case unsure:
+	}
+	return s, found
+}
+
+// Scan looks at every known process for one that is dying or gone, and calls yield for it; zombies that the last Look
+// passed over are looked at too. It costs some reads for each, so it is for the moment after a kill was counted.
 func (t *Tracker) Scan(now time.Time, yield func(Death)) {
 	if t == nil {
 		return
 	}
-	for _, p := range t.table {
-		s, ok := t.proc.stat(p.PID)
-		if !ok || s.startTime != p.StartTime {
-			t.gone(p, yield)
-			continue
+	if t.passed > 0 {
+		for pid := t.passed + 1; pid <= t.newest; pid++ {
+			t.discover(pid, now, true)
 		}
-		t.learn(p, s, now)
-		t.dying(p, s, yield)
+		t.passed = 0
+	}
+	for _, p := range t.table {
+		switch s, found := t.look(p); found {
+		case present:
+			t.learn(p, s, now)
+			t.dying(p, s, yield)
+		case absent:
+			t.gone(p, yield)
+		case unsure:
+		}
 	}
 }
 
@@ -129,9 +118,10 @@ func (t *Tracker) dying(p *Process, s stat, yield func(Death)) {
 	}
 }
 
-// gone reports a process that has left the process table.
+// gone reports a process that has left the process table. A child of ours leaves it by our own hand only, and the reaper
+// tells how.
 func (t *Tracker) gone(p *Process, yield func(Death)) {
-	if !p.endReported {
+	if !p.endReported && p.ParentPID != t.self {
 		if status, ok := exitStatus(p.pidfd); ok {
 			t.report(p, Death{Knowledge: PidfdStatus, Status: status}, yield)
 		} else {
@@ -146,17 +136,4 @@ func (t *Tracker) report(p *Process, d Death, yield func(Death)) {
 	d.Process = *p
 	d.Process.forgetStaleLine()
 	yield(d)
-}
-
-// exitStatus asks a pidfd for the wait status of a process that was reaped, whoever reaped it: PIDFD_GET_INFO with
-// PIDFD_INFO_EXIT, Linux 6.15. Older kernels answer ENOTTY, EINVAL or ESRCH, or leave the bit out of the mask.
-func exitStatus(pidfd int) (unix.WaitStatus, bool) {
-	if pidfd < 0 {
-		return 0, false
-	}
-	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-	if err := unix.IoctlPidfdInfo(pidfd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
-		return 0, false
-	}
-	return unix.WaitStatus(info.Exit_code), true
 }

@@ -54,8 +54,7 @@ func (t *Tracker) DrainExecs() {
 	}
 	// The kernel's queue holds at most 16,384 events by default (max_queued_events); never read for longer than that.
 	for range 128 {
-		n, err := unix.Read(t.execs.fd, t.execs.buffer[:])
-		if err != nil && err != unix.EINTR || n == 0 {
+		if !drain(t.execs.fd, t.execs.buffer[:]) {
 			return
 		}
 	}

@@ -40,30 +40,46 @@ func (p *procfs) newest() (int, bool) {
 	if p.loadavg < 0 {
 		return 0, false
 	}
-	n, err := unix.Pread(p.loadavg, p.buffer[:], 0)
+	n, err := pread(p.loadavg, p.buffer[:])
 	if err != nil {
 		return 0, false
 	}
 	return newestPID(p.buffer[:n])
 }
 
+// presence is what a look at a process says about whether it is there.
+type presence int
+
+const (
+	// unsure: it could not be looked at. A shortage of descriptors or memory says nothing about the process.
+	unsure presence = iota
+	// present: it is there, perhaps as a zombie.
+	present
+	// absent: /proc does not show it. It is gone, or hidden from us (hidepid of proc(5)).
+	absent
+)
+
 // stat reads /proc/PID/stat. It never takes the mmap lock of the process.
-func (p *procfs) stat(pid int) (stat, bool) {
-	n, ok := p.read(strconv.Itoa(pid) + "/stat")
-	if !ok {
-		return stat{}, false
+func (p *procfs) stat(pid int) (stat, presence) {
+	n, found := p.read(strconv.Itoa(pid) + "/stat")
+	if found != present {
+		return stat{}, found
 	}
-	return parseStat(p.buffer[:n])
+	s, ok := parseStat(p.buffer[:n])
+	if !ok {
+		return stat{}, unsure
+	}
+	return s, present
 }
 
 // leader reports whether the id is that of a process and not of one of its threads (Tgid in /proc/PID/status).
 func (p *procfs) leader(pid int) bool {
-	n, ok := p.read(strconv.Itoa(pid) + "/status")
-	if !ok {
+	n, found := p.read(strconv.Itoa(pid) + "/status")
+	if found != present {
 		return false
 	}
-	_, rest, found := bytes.Cut(p.buffer[:n], []byte("\nTgid:\t"))
-	return found && int(number(rest[:max(0, bytes.IndexByte(rest, '\n'))])) == pid
+	_, rest, ok := bytes.Cut(p.buffer[:n], []byte("\nTgid:\t"))
+	return ok && int(number(rest[:max(0, bytes.IndexByte(rest, '\n'))])) == pid
 }
 
 // uid returns the effective user of the process, which owns its directory.
@@ -75,27 +91,21 @@ func (p *procfs) uid(pid int) uint32 {
 	return st.Uid
 }
 
-func (p *procfs) read(name string) (n int, ok bool) {
+// read fills the buffer from the start of a file. One read gives the whole of a stat file.
+func (p *procfs) read(name string) (n int, found presence) {
 	fd, err := unix.Openat(p.dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, false
+	if err == nil {
+		defer func() { _ = unix.Close(fd) }() // only read from
+		n, err = pread(fd, p.buffer[:])
 	}
-	defer func() { _ = unix.Close(fd) }()
-	for n < len(p.buffer) {
-		m, err := unix.Read(fd, p.buffer[n:])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return 0, false
-		}
-		if m == 0 {
-			break
-		}
-		n += m
-		break // one read gives the whole of a stat file; a second one would only confirm it
+	switch err {
+	case nil:
+		return n, present
+	case unix.ENOENT, unix.ESRCH:
+		return 0, absent
+	default:
+		return 0, unsure
 	}
-	return n, n > 0
 }
 
 // pids calls yield with the pid of every process that the mount shows.

@@ -236,7 +236,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 
 func TestNilTracker(t *testing.T) {
 	var tracker *Tracker
-	tracker.SetMain(1)
+	tracker.SetMain(1, time.Now())
 	tracker.Forget(1)
 	tracker.Refresh(time.Now())
 	tracker.Ended(func(Death) { t.Error("a death") })

@@ -57,14 +57,15 @@ type Tracker struct {
 	init   bool // we are PID 1: everybody in the pid namespace is ours
 	main   int
 	table  map[int]*Process
-	newest int // the newest pid that was looked at; 0 before the first look
+	newest int       // the newest pid that was looked at
+	listAt time.Time // when to list all processes once; zero after that
+	passed int       // the newest pid before the last look passed over zombies; 0 if it did not
 	young  []*Process
 	epoll  int
 	events [64]unix.EpollEvent
+	pidfds pidfdBudget
 	lines  *lineReader
 	execs  *execWatch // nil without
-	// pidfds says whether pidfd_open works here (Linux 5.3, and a seccomp profile may refuse it).
-	pidfds bool
 	page   uint64
 }
 
@@ -87,7 +88,7 @@ func New(mount string) (*Tracker, error) {
 		table:  make(map[int]*Process),
 		epoll:  epoll,
 		lines:  newLineReader(mount),
-		pidfds: true,
+		pidfds: newPidfdBudget(),
 		page:   uint64(os.Getpagesize()),
 	}, nil
 }
@@ -108,10 +109,11 @@ func (t *Tracker) Close() {
 	t.lines.close()
 }
 
-// SetMain names the main child.
-func (t *Tracker) SetMain(pid int) {
+// SetMain names the main child, right after its start. Who is older than it is looked for a second later, when a listing
+// of all processes is not felt any more.
+func (t *Tracker) SetMain(pid int, now time.Time) {
 	if t != nil {
-		t.main = pid
+		t.main, t.newest, t.listAt = pid, pid-1, now.Add(time.Second)
 	}
 }
 
@@ -121,136 +123,6 @@ func (t *Tracker) PollFD() (fd int, ok bool) {
 		return -1, false
 	}
 	return t.epoll, true
-}
-
-// Look finds the processes that were born since the last look. Where nothing was forked it costs one read; the first
-// look, and one after the pids have wrapped, reads the directory. It reports whether somebody was found.
-func (t *Tracker) Look(now time.Time) (found bool) {
-	if t == nil {
-		return false
-	}
-	// What a process is right after its fork, its parent's image, is not what it will be: look some more times.
-	young := t.young[:0]
-	for _, p := range t.young {
-		if p.youth > 0 {
-			t.refresh(p, now)
-			if p.youth--; p.youth > 0 {
-				young = append(young, p)
-			}
-		}
-	}
-	known := len(young)
-	t.young = young
-	t.lines.collect(t.learnLine)
-
-	newest, ok := t.proc.newest()
-	switch {
-	case ok && newest == t.newest:
-		return false
-	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= mostNew:
-		for pid := t.newest + 1; pid <= newest; pid++ {
-			t.discover(pid, now)
-		}
-	default:
-		// An error leaves who is known as they are; the next look tries again.
-		_ = t.proc.pids(func(pid int) { t.discover(pid, now) })
-	}
-	t.newest = newest
-	return len(t.young) > known
-}
-
-// mostNew is how many new pids are looked at one by one. Beyond that, listing who is there is cheaper.
-const mostNew = 1 << 15
-
-// looksAtYoung is how many Looks after the one that found it look at a process again.
-const looksAtYoung = 4
-
-// discover adds the process to the table, unless it is known, a stranger, or already gone.
-func (t *Tracker) discover(pid int, now time.Time) {
-	if pid == t.self {
-		return
-	}
-	known := t.table[pid]
-	s, ok := t.proc.stat(pid)
-	if !ok {
-		return
-	}
-	if known != nil {
-		if known.StartTime == s.startTime {
-			return
-		}
-		t.drop(known) // the pid is somebody else now
-	}
-	origin, ours := t.origin(s)
-	// A zombie that no signal ended is nobody's victim, and there may be tens of thousands.
-	if !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
-		return
-	}
-	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
-	if !t.watch(p) {
-		return
-	}
-	t.learn(p, s, now)
-	t.table[pid] = p
-	t.young = append(t.young, p)
-	t.askLine(p)
-}
-
-// origin says where a process that is seen for the first time comes from, and whether it is ours at all.
-func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
-	if s.ppid == 0 {
-		return Exec, t.init
-	}
-	if s.pid == t.main {
-		return Tree, true
-	}
-	if parent := t.table[s.ppid]; parent != nil {
-		return parent.Origin, true
-	}
-	// An orphan, or a child whose parent was never seen: the leader of its session is the best relative left.
-	if leader := t.table[s.session]; leader != nil {
-		return leader.Origin, true
-	}
-	return Tree, t.init || s.ppid == t.self
-}
-
-// learn takes over what a look showed.
-func (t *Tracker) learn(p *Process, s stat, now time.Time) {
-	p.ParentPID, p.Comm, p.session, p.seen = s.ppid, s.comm, s.session, now
-	if !s.zombie() && s.flags&flagExiting == 0 {
-		p.ResidentBytes = s.rssPages * t.page
-	}
-}
-
-// refresh looks at a known process again. It returns false if the process is gone.
-func (t *Tracker) refresh(p *Process, now time.Time) bool {
-	s, ok := t.proc.stat(p.PID)
-	if !ok || s.startTime != p.StartTime {
-		return false
-	}
-	t.learn(p, s, now)
-	if !p.asked || p.commOfLine != p.Comm {
-		t.askLine(p)
-	}
-	return true
-}
-
-// refreshAtMost bounds the processes that one Refresh looks at.
-const refreshAtMost = 256
-
-// Refresh looks at the memory of the processes again, of at most 256 of them in one call, those first that were not
-// looked at for the longest time.
-func (t *Tracker) Refresh(now time.Time) {
-	if t == nil {
-		return
-	}
-	refreshed := 0
-	for _, p := range t.table { // a map's order is random, which makes the bound fair over time
-		if refreshed++; refreshed > refreshAtMost {
-			return
-		}
-		t.refresh(p, now)
-	}
 }
 
 // Largest returns the n processes with the most resident memory at the last look, the largest first.
@@ -297,7 +169,8 @@ func (t *Tracker) Child(pid int) Process {
 		return Process{PID: pid}
 	}
 	t.lines.collect(t.learnLine)
-	s, ok := t.proc.stat(pid)
+	s, found := t.proc.stat(pid)
+	ok := found == present
 	p := t.table[pid]
 	if p != nil && (!ok || p.StartTime == s.startTime) {
 		known := *p
@@ -327,10 +200,7 @@ func (t *Tracker) Forget(pid int) {
 }
 
 func (t *Tracker) drop(p *Process) {
-	if p.pidfd >= 0 {
-		_ = unix.Close(p.pidfd) // takes it out of the epoll set too: nobody else has this descriptor
-		p.pidfd = -1
-	}
+	t.unwatch(p)
 	p.youth = 0
 	if t.table[p.PID] == p {
 		delete(t.table, p.PID)

@@ -165,7 +165,7 @@ func oomKillMessage(v OOMKill) string {
 		message = fmt.Sprintf("%s (pid %d) was probably OOM-killed", printable(v.Victim.Comm), v.Victim.PID)
 	}
 	if v.Victim != nil && v.Victim.ResidentBytes > 0 {
-		message += " with " + humanBytes(v.Victim.ResidentBytes) + " resident"
+		message += ", last seen with " + humanBytes(v.Victim.ResidentBytes)
 	}
 	if v.Memory.LimitBytes > 0 {
 		message += "; memory limit " + humanBytes(v.Memory.LimitBytes)
@@ -178,7 +178,7 @@ func oomKillMessage(v OOMKill) string {
 
 // SIGKILL reports a SIGKILL death that was no OOM kill.
 func (r *Reporter) SIGKILL(at time.Time, v SIGKILL) {
-	message := fmt.Sprintf("%s (pid %d) died of SIGKILL; it was not an OOM kill", printable(v.Process.Comm), v.Process.PID)
+	message := fmt.Sprintf("%s (pid %d) died of SIGKILL, which this container's memory cgroup did not count as an OOM kill", printable(v.Process.Comm), v.Process.PID)
 	r.emit(at, zerolog.InfoLevel, "sigkill", message, func(e *zerolog.Event) {
 		r.process(e, "process", v.Process)
 		e.Str("role", v.Role).Str("origin", v.Origin).Strs("evidence", v.Evidence)

@@ -1,0 +1,184 @@
+package proctrack
+
+import "time"
+
+// Look finds the processes that were born since the last look. Where nothing was forked it costs one read; one look a
+// second after the start, and those after the pids have wrapped, read the directory. It reports whether somebody was
+// found.
+//
+// Zombies are passed over: a kill is counted before it is done, so with no counted kill to be explained a zombie is
+// nobody's victim, and there may be tens of thousands. Scan looks at them after all if the counter has moved meanwhile.
+func (t *Tracker) Look(now time.Time) (found bool) {
+	if t == nil {
+		return false
+	}
+	// What a process is right after its fork, its parent's image, is not what it will be: look some more times.
+	young := t.young[:0]
+	for _, p := range t.young {
+		if p.youth > 0 {
+			t.refresh(p, now)
+			if p.youth--; p.youth > 0 {
+				young = append(young, p)
+			}
+		}
+	}
+	known := len(young)
+	t.young = young
+	t.lines.collect(t.learnLine)
+	t.passed = 0
+
+	newest, ok := t.proc.newest()
+	list := !t.listAt.IsZero() && now.After(t.listAt)
+	switch {
+	case ok && newest == t.newest && !list:
+		return false
+	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= mostNew && !list:
+		for pid := t.newest + 1; pid <= newest; pid++ {
+			if t.discover(pid, now, false) && t.passed == 0 {
+				t.passed = t.newest
+			}
+		}
+	default:
+		t.listAt = time.Time{}
+		// An error leaves who is known as they are; the next look tries again.
+		_ = t.proc.pids(func(pid int) { t.discover(pid, now, true) })
+	}
+	t.newest = newest
+	return len(t.young) > known
+}
+
+// mostNew is how many new pids are looked at one by one. Beyond that, listing who is there is cheaper.
+const mostNew = 1 << 15
+
+// looksAtYoung is how many Looks after the one that found it look at a process again.
+const looksAtYoung = 4
+
+// discover adds the process to the table, unless it is known, a stranger, or already gone. Without zombies it passes
+// over a process that has ended, and says so; that is told by the pidfd, since every look into /proc/PID leaves entries
+// in the kernel's caches that make the reaping of the process several times dearer (proc_flush_pid in fs/proc/base.c).
+func (t *Tracker) discover(pid int, now time.Time, zombies bool) (passed bool) {
+	if pid == t.self {
+		return false
+	}
+	if known := t.table[pid]; known != nil {
+		if s, found := t.proc.stat(pid); found != present || known.StartTime == s.startTime {
+			return false
+		}
+		t.drop(known) // the pid is somebody else now
+	}
+	fd, process := t.openPidfd(pid)
+	if !process {
+		return false
+	}
+	if fd >= 0 && !zombies && ended(fd) {
+		t.closePidfd(fd)
+		return true
+	}
+	s, found := t.proc.stat(pid)
+	origin, ours := t.origin(s)
+	if found != present || !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
+		t.closePidfd(fd)
+		return false
+	}
+	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
+	t.watch(p, fd)
+	t.learn(p, s, now)
+	t.table[pid] = p
+	t.young = append(t.young, p)
+	t.askLine(p)
+	return false
+}
+
+// origin says where a process that is seen for the first time comes from, and whether it is ours at all.
+func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
+	if s.ppid == 0 {
+		return Exec, t.init
+	}
+	if s.pid == t.main {
+		return Tree, true
+	}
+	if parent := t.table[s.ppid]; parent != nil {
+		return parent.Origin, true
+	}
+	// An orphan, or a child whose parent was never seen: the leader of its session is the best relative left.
+	if leader := t.table[s.session]; leader != nil {
+		return leader.Origin, true
+	}
+	return Tree, t.init || s.ppid == t.self
+}
+
+// learn takes over what a look showed.
+func (t *Tracker) learn(p *Process, s stat, now time.Time) {
+	p.ParentPID, p.Comm, p.session, p.seen = s.ppid, s.comm, s.session, now
+	if !s.zombie() && s.flags&flagExiting == 0 {
+		p.ResidentBytes = s.rssPages * t.page
+	}
+}
+
+// refresh looks at a known process again. It returns false if it could not be seen.
+func (t *Tracker) refresh(p *Process, now time.Time) bool {
+	s, found := t.look(p)
+	if found != present {
+		return false
+	}
+	t.learn(p, s, now)
+	if !p.asked || p.commOfLine != p.Comm {
+		t.askLine(p)
+	}
+	return true
+}
+
+// refreshAtMost bounds the processes that one Refresh looks at.
+const refreshAtMost = 256
+
+// Refresh looks at the memory of the processes again, of at most 256 of them in one call. A larger one without a pidfd
+// then takes the pidfd of a smaller one, where there are not enough for all.
+func (t *Tracker) Refresh(now time.Time) {
+	if t == nil {
+		return
+	}
+	var largest, smallest *Process // without a pidfd, and with one
+	refreshed := 0
+	for _, p := range t.table { // a map's order is random, which makes the bound fair over time
+		if refreshed++; refreshed > refreshAtMost {
+			break
+		}
+		if !t.refresh(p, now) {
+			continue
+		}
+		switch {
+		case p.pidfd < 0 && (largest == nil || smaller(largest, p)):
+			largest = p
+		case p.pidfd >= 0 && (smallest == nil || smaller(p, smallest)):
+			smallest = p
+		}
+	}
+	if largest != nil && smallest != nil && smaller(smallest, largest) {
+		t.unwatch(smallest)
+		fd, _ := t.openPidfd(largest.PID)
+		t.watch(largest, fd)
+	}
+}
+
+// sweepAtMost bounds the processes that one Sweep looks at.
+const sweepAtMost = 64
+
+// Sweep looks for processes without a pidfd that are gone, since nothing else would tell of them, and calls yield for
+// those. Where every process has a pidfd it costs nothing; otherwise it looks at no more than 64 in one call.
+func (t *Tracker) Sweep(yield func(Death)) {
+	if t == nil || t.pidfds.open >= len(t.table) {
+		return
+	}
+	swept := 0
+	for _, p := range t.table {
+		if p.pidfd >= 0 {
+			continue
+		}
+		if swept++; swept > sweepAtMost {
+			return
+		}
+		if _, found := t.look(p); found == absent {
+			t.gone(p, yield)
+		}
+	}
+}

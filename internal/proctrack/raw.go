@@ -1,0 +1,45 @@
+package proctrack
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// These system calls never block and are made all the time, so they are raw: one that the Go scheduler is told of wakes
+// the runtime's monitor thread, which then looks around every 20 µs until all is idle again (entersyscall and sysmon in
+// runtime/proc.go, Go 1.26).
+
+// pread reads from the start of a file of /proc; the kernel makes the text anew for offset 0.
+func pread(fd int, buffer []byte) (int, error) {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return 0, errno
+		}
+		return int(n), nil
+	}
+}
+
+// drain reads once from a descriptor that does not block, and reports whether there was something.
+func drain(fd int, buffer []byte) bool {
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)))
+	return errno == 0 && n > 0
+}
+
+// epollReady returns the events that wait now.
+func epollReady(fd int, events []unix.EpollEvent) []unix.EpollEvent {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return nil
+		}
+		return events[:n]
+	}
+}

@@ -1,0 +1,116 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/attribution"
+	"github.com/oominit/oominit/internal/proctrack"
+	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/policy"
+	"github.com/oominit/oominit/reaper"
+)
+
+// reapAtOnce is how many children are reaped before the loop looks at other events again.
+const reapAtOnce = 256
+
+// childrenChanged reaps who has ended.
+func (s *Supervisor) childrenChanged() {
+	for range reapAtOnce {
+		exit, err := s.reaper.Peek()
+		if err != nil {
+			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
+			s.continueStopped()
+			s.settle(time.Now())
+			return
+		}
+		s.childEnded(exit)
+		if s.state == ended {
+			return
+		}
+	}
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
+}
+
+// continueStopped wakes a main child that touched the terminal before it was given it.
+func (s *Supervisor) continueStopped() {
+	if s.gaveTTY && s.reaper.StoppedByTerminal(s.mainPID) {
+		s.gaveTTY = false
+		s.send(unix.SIGCONT, -s.mainPID)
+	}
+}
+
+// childEnded handles one zombie and reaps it.
+func (s *Supervisor) childEnded(exit reaper.Exit) {
+	killed := exit.Status.Signaled() && exit.Status.Signal() == unix.SIGKILL
+	var victim proctrack.Process
+	if killed && s.group != nil {
+		victim = s.tracker.Child(exit.PID) // while the zombie still tells
+	}
+	usage, err := s.reaper.Reap(exit.PID)
+	if err != nil {
+		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot reap pid %d: %v", exit.PID, err)})
+	}
+	s.tracker.Forget(exit.PID)
+	if exit.PID == s.mainPID && s.state != settling {
+		s.mainStatus = exit.Status
+	}
+	if killed && s.group != nil {
+		now := time.Now()
+		s.readCounters(now)
+		d := s.death(victim, attribution.Killed, attribution.WaitStatus, now)
+		d.Process.PeakBytes = uint64(max(usage.Maxrss, 0)) << 10 // in KiB, getrusage(2)
+		s.engine.Died(d)
+		if s.engine.Unclaimed() > 0 {
+			s.tracker.Scan(now, s.observe)
+		}
+		s.judge(now)
+	}
+	if exit.PID == s.mainPID {
+		s.on(mainExited)
+	}
+}
+
+// lookOnce reads the counters for the last time. Only if they moved is there a reason to look at the processes too: a
+// healthy container ends without delay.
+func (s *Supervisor) lookOnce(now time.Time) {
+	if s.group != nil {
+		s.readCounters(now)
+		if s.engine.Unclaimed() > 0 {
+			s.look(now, true)
+			return
+		}
+	}
+	s.settle(now)
+}
+
+// settle ends the container once its main child has ended and no counted kill waits for a name.
+func (s *Supervisor) settle(now time.Time) {
+	if s.state != settling {
+		return
+	}
+	if s.engine.Unclaimed() > 0 && s.alone() {
+		s.conclude(now, s.engine.Finish(now)) // nobody is left who could still turn out to be the victim
+	}
+	if s.engine.Unclaimed() == 0 {
+		s.on(killsExplained)
+	}
+}
+
+// alone reports whether no process is left that we could learn anything from.
+func (s *Supervisor) alone() bool {
+	_, err := s.reaper.Peek()
+	return err == reaper.ErrNoChildren && s.tracker.Len() == 0 //nolint:errorlint // a sentinel, never wrapped
+}
+
+func status(w unix.WaitStatus) policy.Status {
+	if w.Signaled() {
+		return policy.Status{Signal: int(w.Signal())}
+	}
+	return policy.Status{Code: w.ExitStatus()}
+}

@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/oominit/oominit/internal/memcg"
+)
+
+// How often the counters and the processes are looked at where nothing wakes us (cgroup v1), by how near usage is to
+// the limit.
+const (
+	tickFar    = 250 * time.Millisecond // below half
+	tickNear   = 50 * time.Millisecond
+	tickAtEdge = 10 * time.Millisecond // above nine tenths
+)
+
+// After somebody was born the looks are closer for a second, since who was just born may have children at once, and fill
+// the memory before the next far tick. They begin at tickYoung, which finds a process that lives for a few milliseconds
+// only, and widen with the time since the birth.
+const (
+	tickYoung = 2 * time.Millisecond
+	busyFor   = time.Second
+)
+
+// rhythm says when to look next where nothing wakes us. The zero value never does.
+type rhythm struct {
+	tickAt    time.Time // zero without ticks
+	lastBirth time.Time
+}
+
+// start begins the ticks, at the birth of the main child.
+func (r *rhythm) start(now time.Time) {
+	r.tickAt = now.Add(tickYoung)
+	r.lastBirth = now
+}
+
+// born says that processes were found that are new.
+func (r *rhythm) born(now time.Time) {
+	if r.tickAt.IsZero() {
+		return
+	}
+	r.lastBirth = now
+	r.within(now, tickYoung)
+}
+
+// soon has the next tick come as early as at the edge, once.
+func (r *rhythm) soon(now time.Time) { r.within(now, tickAtEdge) }
+
+func (r *rhythm) within(now time.Time, interval time.Duration) {
+	if at := now.Add(interval); at.Before(r.tickAt) { // never without ticks
+		r.tickAt = at
+	}
+}
+
+// due reports whether a tick has come.
+func (r *rhythm) due(now time.Time) bool { return !r.tickAt.IsZero() && !now.Before(r.tickAt) }
+
+// ticked sets the next tick by how near usage is to the limit and how long ago somebody was born. It reports whether the
+// memory of the processes is worth a look.
+func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
+	interval := tickFar
+	switch {
+	case usage >= limit-limit/10:
+		interval = tickAtEdge
+	case usage >= limit/2:
+		interval = tickNear
+	}
+	near = interval < tickFar
+	if age := now.Sub(r.lastBirth); age < busyFor {
+		interval, near = min(interval, max(tickYoung, min(age/4, tickAtEdge))), true
+	}
+	r.tickAt = now.Add(interval)
+	return near
+}

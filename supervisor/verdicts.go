@@ -1,0 +1,71 @@
+package supervisor
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/attribution"
+	"github.com/oominit/oominit/internal/proctrack"
+	"github.com/oominit/oominit/policy"
+)
+
+// observe takes the end of a process that is not our child.
+func (s *Supervisor) observe(d proctrack.Death) {
+	now := time.Now()
+	evidence := map[proctrack.Knowledge]attribution.Evidence{
+		proctrack.StatCode: attribution.StatCode, proctrack.PidfdStatus: attribution.PidfdStatus,
+	}
+	switch d.Knowledge {
+	case proctrack.Vanished:
+		s.engine.Died(s.death(d.Process, attribution.Vanished, attribution.Gone, now))
+	case proctrack.Signaled:
+		s.engine.Died(s.death(d.Process, attribution.Signaled, attribution.SignaledFlag, now))
+	case proctrack.StatCode, proctrack.PidfdStatus:
+		knowledge := attribution.Ended
+		if d.Status.Signaled() && d.Status.Signal() == unix.SIGKILL {
+			knowledge = attribution.Killed
+		}
+		s.engine.Died(s.death(d.Process, knowledge, evidence[d.Knowledge], now))
+	}
+}
+
+// judge takes the verdicts that can be given now.
+func (s *Supervisor) judge(now time.Time) { s.conclude(now, s.engine.Judge(now)) }
+
+// conclude reports the verdicts and lets the policy decide on each.
+func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
+	for _, v := range verdicts {
+		if !v.OOM {
+			s.reportSIGKILL(now, v)
+			continue
+		}
+		s.kills++
+		s.reportOOMKill(now, v)
+		s.decide(now, v)
+	}
+	if s.engine.Unclaimed() == 0 {
+		s.watch.lookAgainAt = time.Time{}
+	}
+}
+
+func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
+	action := policy.Decide(s.config.Policy, policy.OOMKill{Main: v.Process.Main})
+	if v.Certainty == attribution.Unattributed && s.group.LevelsUp > 0 {
+		action = policy.Continue // others share the counter: the victim may be none of ours
+	}
+	if s.state == settling {
+		action = min(action, policy.Propagate) // the main child ended by itself: nothing was stopped
+	}
+	if action > s.harshest {
+		s.harshest = action
+		s.reportPolicy(now, action)
+	}
+	switch action {
+	case policy.Stop:
+		s.on(stopDecided)
+	case policy.Kill:
+		s.on(killDecided)
+	case policy.Continue, policy.Propagate:
+	}
+}
