@@ -72,7 +72,9 @@ var measurements = []struct {
 }
 
 // chosen reports whether the measurement is among those that -only names.
-func chosen(only, name string) bool { return only == "" || slices.Contains(strings.Split(only, ","), name) }
+func chosen(only, name string) bool {
+	return only == "" || slices.Contains(strings.Split(only, ","), name)
+}
 
 func run(path string, rounds int, only string) error {
 	if os.Geteuid() != 0 {

@@ -48,6 +48,7 @@ type Supervisor struct {
 	killedByUs bool // SIGKILL was sent to the main child's group
 	gaveTTY    bool
 	graceEnds  time.Time
+	trimAt     time.Time // zero once it is done
 	watch      watch
 	execs      execs
 }
@@ -93,7 +94,7 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.report.Unsupported(now, report.Unsupported{Reason: unsupported})
 	}
 	s.reportStarted(now)
-	s.alarm = newAlarm(s.poller)
+	s.alarm, s.trimAt = newAlarm(s.poller), now.Add(trimAfter)
 	if s.group != nil && !s.watch.polled {
 		s.watch.rhythm.start(now)
 		s.execs.from = now.Add(execsAfter)

@@ -143,6 +143,7 @@ func (s *Supervisor) setAlarm(now time.Time) {
 		}
 	}
 	sooner(s.graceEnds)
+	sooner(s.trimAt)
 	sooner(s.watch.lookAgainAt)
 	sooner(s.watch.rhythm.tickAt)
 	if at, ok := s.engine.Deadline(); ok {
@@ -157,6 +158,11 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	if !s.graceEnds.IsZero() && !now.Before(s.graceEnds) {
 		s.graceEnds = time.Time{}
 		s.on(graceElapsed)
+	}
+	if !s.trimAt.IsZero() && !now.Before(s.trimAt) {
+		s.trimAt = time.Time{}
+		trim()
+		s.report.Rehearse()
 	}
 	if s.group == nil {
 		return

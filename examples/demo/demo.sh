@@ -37,9 +37,6 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-build() {
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/root/$1" "$2"
-}
 
 engine_answers() {
 	command -v docker >/dev/null 2>&1 && timeout 10 docker info >/dev/null 2>&1
@@ -113,8 +110,8 @@ else
 	exit 1
 fi
 
-build oominit ./cmd/oominit
-build demo ./examples/demo
+make -s build BIN="$work/root/oominit"
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/root/demo" ./examples/demo
 
 case $how in
 docker)

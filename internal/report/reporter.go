@@ -23,17 +23,6 @@ const (
 	Console
 )
 
-// rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
-// a page fault of ours at that moment would have the kernel kill another process of the container.
-func rehearse() {
-	r := &Reporter{log: zerolog.New(io.Discard)}
-	at := time.Unix(0, 0)
-	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true}
-	e := OOMKill{Victim: &victim, Certainty: "certain", Evidence: []string{"counter_rise"}, Memory: Memory{LimitBytes: 1 << 20}}
-	r.oomKill(r.log.Log().Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)), e).
-		Str(zerolog.MessageFieldName, oomKillMessage(e)).Send()
-}
-
 // timeFormat is RFC 3339 in UTC with microseconds.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
@@ -53,6 +42,24 @@ type Reporter struct {
 	queue   *queue // nil if nothing is ever written
 	log     zerolog.Logger
 	carried uint64 // how many lost events the line at hand tells of
+}
+
+// Rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
+// a page fault of ours at that moment would have the kernel kill another process of the container. The thread that writes
+// does so too when it starts.
+func (r *Reporter) Rehearse() {
+	if r.queue != nil {
+		rehearse()
+	}
+}
+
+func rehearse() {
+	r := &Reporter{log: zerolog.New(io.Discard)}
+	at := time.Unix(0, 0)
+	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true}
+	e := OOMKill{Victim: &victim, Certainty: "certain", Evidence: []string{"counter_rise"}, Memory: Memory{LimitBytes: 1 << 20}}
+	r.oomKill(r.log.Log().Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)), e).
+		Str(zerolog.MessageFieldName, oomKillMessage(e)).Send()
 }
 
 // New returns a Reporter. It starts the thread that writes, unless the level is off.

@@ -18,8 +18,8 @@ var built struct {
 	dirs []string
 }
 
-// builder returns a function that builds a static program of this module once.
-func builder(name, pkg string) func() (string, error) {
+// builder returns a function that makes a program of this module once, with the command for a file name.
+func builder(name string, command func(file string) []string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := os.MkdirTemp("", "oominit-test-")
 		if err != nil {
@@ -32,9 +32,15 @@ func builder(name, pkg string) func() (string, error) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return "", err
 		}
+		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+		if err != nil {
+			return "", fmt.Errorf("cannot find the root of the module: %w", err)
+		}
 		file := filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "github.com/oominit/oominit/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		arguments := command(file)
+		cmd := exec.Command(arguments[0], arguments[1:]...)
+		cmd.Dir = strings.TrimSpace(string(root))
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "MAKEFLAGS=")
 		if output, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("cannot build %s: %w: %s", name, err, output)
 		}
@@ -43,8 +49,11 @@ func builder(name, pkg string) func() (string, error) {
 }
 
 var (
-	buildInit  = builder("oominit", "cmd/oominit")
-	buildActor = builder("actor", "internal/testproc/actor")
+	// As everybody else builds it.
+	buildInit  = builder("oominit", func(file string) []string { return []string{"make", "build", "BIN=" + file} })
+	buildActor = builder("actor", func(file string) []string {
+		return []string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "./internal/testproc/actor"}
+	})
 )
 
 // Build returns the path of the static, stripped binary, which is built once for each test binary.
