@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +30,42 @@ var ErrNoChildren = errors.New("no children")
 
 // Reaper finds ended children and reaps them. It is not safe for concurrent use.
 type Reaper struct {
-	wake chan os.Signal
-	info unix.Siginfo
+	wake   chan os.Signal
+	info   unix.Siginfo
+	hushed bool
+	caught kernelAction // the action of SIGCHLD while hushed
+}
+
+// kernelAction holds a struct sigaction as rt_sigaction(2) reads and writes it; it is taken and put back whole.
+type kernelAction [8]uint64
+
+// Hush has the kernel send no SIGCHLD until Listen is called. Each zombie that becomes ours sends one, and each one
+// costs two switches of threads in Go's runtime, several times what its reaping costs; whoever is about to look for more
+// zombies anyway does not need them. With the default action, SIGCHLD is dropped when it is sent, and children become
+// zombies all the same (sig_ignored in kernel/signal.c, do_notify_parent, Linux 6.18).
+func (r *Reaper) Hush() {
+	if r.hushed {
+		return
+	}
+	var standard kernelAction
+	r.hushed = sigaction(&standard, &r.caught) == 0
+}
+
+// Listen ends what Hush began, and reports whether it had. If so, a child may have ended unheard: look once more.
+func (r *Reaper) Listen() (hushed bool) {
+	if !r.hushed {
+		return false
+	}
+	r.hushed = false
+	sigaction(&r.caught, nil)
+	return true
+}
+
+func sigaction(action, old *kernelAction) syscall.Errno {
+	const sizeOfSet = 8 // of the kernel's sigset_t
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD), uintptr(unsafe.Pointer(action)),
+		uintptr(unsafe.Pointer(old)), sizeOfSet, 0, 0)
+	return errno
 }
 
 // New returns a Reaper. It catches SIGCHLD from here on, also where the parent had left it ignored, in which case the
@@ -55,14 +90,15 @@ func (r *Reaper) Stop() { signal.Stop(r.wake) }
 func (r *Reaper) Peek() (Exit, error) {
 	for {
 		r.info = unix.Siginfo{}
-		err := unix.Waitid(unix.P_ALL, 0, &r.info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
-		switch {
-		case err == unix.EINTR:
+		errno := waitid(unix.P_ALL, 0, &r.info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL)
+		switch errno {
+		case 0:
+		case unix.EINTR:
 			continue
-		case err == unix.ECHILD:
+		case unix.ECHILD:
 			return Exit{}, ErrNoChildren
-		case err != nil:
-			return Exit{}, os.NewSyscallError("waitid", err)
+		default:
+			return Exit{}, os.NewSyscallError("waitid", errno)
 		}
 		break
 	}
@@ -78,16 +114,23 @@ func (r *Reaper) Peek() (Exit, error) {
 func (r *Reaper) Reap(pid int) (unix.Rusage, error) {
 	var usage unix.Rusage
 	for {
-		_, err := unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, &usage)
-		switch err {
+		_, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), 0, unix.WNOHANG|unix.WALL, uintptr(unsafe.Pointer(&usage)), 0, 0)
+		switch errno {
 		case unix.EINTR:
 			continue
-		case nil, unix.ECHILD:
+		case 0, unix.ECHILD:
 			return usage, nil
 		default:
-			return usage, os.NewSyscallError("wait4", err)
+			return usage, os.NewSyscallError("wait4", errno)
 		}
 	}
+}
+
+// waitid and wait4 are raw, since with WNOHANG they do not block: where many children end, the runtime's monitor thread
+// would take the processor away in the middle of every second call and give it back (retake in runtime/proc.go, Go 1.26).
+func waitid(idType, id int, info *unix.Siginfo, options int) syscall.Errno {
+	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, uintptr(idType), uintptr(id), uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)
+	return errno
 }
 
 // childInfo is siginfo_t as waitid(2) fills it (include/uapi/asm-generic/siginfo.h, Linux 6.18). The union begins at a
@@ -124,7 +167,7 @@ func rawStatus(code, status int32) unix.WaitStatus {
 // StoppedByTerminal reports whether the child is stopped because it touched the terminal from the background.
 func (r *Reaper) StoppedByTerminal(pid int) bool {
 	r.info = unix.Siginfo{}
-	if err := unix.Waitid(unix.P_PID, pid, &r.info, unix.WSTOPPED|unix.WNOHANG, nil); err != nil {
+	if waitid(unix.P_PID, pid, &r.info, unix.WSTOPPED|unix.WNOHANG) != 0 {
 		return false // EINTR cannot be with WNOHANG; ECHILD: it has ended
 	}
 	child := (*childInfo)(unsafe.Pointer(&r.info))

@@ -16,10 +16,16 @@ import (
 // reapAtOnce is how many children are reaped before the loop looks at other events again.
 const reapAtOnce = 256
 
+// manyEnded is how many children end in one round before no signal for each is wanted any more.
+const manyEnded = 16
+
 // childrenChanged reaps who has ended.
 func (s *Supervisor) childrenChanged() {
-	for range reapAtOnce {
+	for reaped := range reapAtOnce {
 		exit, err := s.reaper.Peek()
+		if err != nil && s.reaper.Listen() {
+			continue
+		}
 		if err != nil {
 			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
 			s.continueStopped()
@@ -29,6 +35,9 @@ func (s *Supervisor) childrenChanged() {
 		s.childEnded(exit)
 		if s.state == ended {
 			return
+		}
+		if reaped == manyEnded {
+			s.reaper.Hush()
 		}
 	}
 	select {

@@ -17,31 +17,49 @@ const trimAfter = time.Second
 // in the page cache. A smaller PID 1 is less likely to be the process that the OOM killer takes (oom_badness in
 // mm/oom_kill.c, Linux 6.18, counts file pages too). Where it cannot be done, nothing is lost.
 func trim() {
-	maps, err := os.ReadFile("/proc/self/maps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(string(maps)) {
-		if start, length, ok := trimmable(line); ok {
-			// Raw, since unix.Madvise takes a slice, which cannot be made of an address. MADV_DONTNEED of a mapping that was
-			// never written to loses nothing: the pages are read from the file again.
-			_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, start, length, unix.MADV_DONTNEED)
-		}
+	for _, r := range trimmable(string(smaps)) {
+		// Raw, since unix.Madvise takes a slice, which cannot be made of an address. MADV_DONTNEED of a mapping whose pages
+		// are all the file's loses nothing: they are read from it again.
+		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, r.start, r.length, unix.MADV_DONTNEED)
 	}
 }
 
-// trimmable reads a line of /proc/self/maps (proc_pid_maps(5)) and returns the range if a file is mapped there that the
-// program cannot have written to.
-func trimmable(line string) (start, length uintptr, ok bool) {
-	fields := strings.Fields(line)
-	if len(fields) < 6 || len(fields[1]) != 4 || fields[1][0] != 'r' || fields[1][1] != '-' || fields[1][3] != 'p' || fields[4] == "0" {
-		return 0, 0, false
+// addresses is a range of memory.
+type addresses struct{ start, length uintptr }
+
+// trimmable reads /proc/self/smaps (proc_pid_smaps(5)) and returns where files are mapped that cannot be written to and
+// have no page of our own: one that was relocated and then protected has.
+func trimmable(smaps string) (ranges []addresses) {
+	var mapped addresses
+	for line := range strings.Lines(smaps) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) >= 3 && fields[0] == "Anonymous:":
+			if mapped.length > 0 && fields[1] == "0" {
+				ranges = append(ranges, mapped)
+			}
+			mapped = addresses{}
+		case len(fields) >= 5 && strings.Contains(fields[0], "-"):
+			mapped = readOnly(fields)
+		}
+	}
+	return ranges
+}
+
+// readOnly returns the range of a line that begins a mapping, or nothing if the mapping is not a file's or is writable.
+func readOnly(fields []string) addresses {
+	if len(fields) < 6 || len(fields[1]) != 4 || fields[1][:2] != "r-" || fields[1][3] != 'p' || fields[4] == "0" {
+		return addresses{}
 	}
 	from, to, found := strings.Cut(fields[0], "-")
-	a, err := strconv.ParseUint(from, 16, strconv.IntSize)
-	b, err2 := strconv.ParseUint(to, 16, strconv.IntSize)
-	if !found || err != nil || err2 != nil || b <= a {
-		return 0, 0, false
+	start, err := strconv.ParseUint(from, 16, strconv.IntSize)
+	end, err2 := strconv.ParseUint(to, 16, strconv.IntSize)
+	if !found || err != nil || err2 != nil || end <= start {
+		return addresses{}
 	}
-	return uintptr(a), uintptr(b - a), true
+	return addresses{uintptr(start), uintptr(end - start)}
 }

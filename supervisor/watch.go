@@ -100,7 +100,7 @@ func (s *Supervisor) look(now time.Time, full bool) {
 		s.watch.lookAgainAt = now.Add(stillEvery)
 		return
 	}
-	if s.tracker.Look(now) {
+	if s.tracker.Look(now, s.watch.polled || usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)
 	}
 	if full && now.Sub(s.watch.refreshedAt) >= refreshEvery {
@@ -112,6 +112,8 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.readCounters(now)
 	if s.engine.Unclaimed() > 0 {
 		s.tracker.Scan(now, s.observe)
+	} else {
+		s.tracker.AllClear()
 	}
 	s.judge(now)
 	s.settle(now)

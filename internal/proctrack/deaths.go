@@ -36,6 +36,7 @@ func (t *Tracker) Ended(yield func(Death)) {
 		return
 	}
 	t.lines.collect(t.learnLine)
+	t.tellUnseen(yield)
 	for {
 		events := epollReady(t.epoll, t.events[:])
 		for _, event := range events {
@@ -49,15 +50,39 @@ func (t *Tracker) Ended(yield func(Death)) {
 	}
 }
 
+// tellUnseen tells of the processes that were found, and gone before they were looked at.
+func (t *Tracker) tellUnseen(yield func(Death)) {
+	for _, d := range t.unseen {
+		yield(d)
+	}
+	t.unseen = t.unseen[:0]
+}
+
 // ended handles a process whose pidfd became ready: a zombie now, or already reaped.
 func (t *Tracker) ended(p *Process, yield func(Death)) {
 	if s, found := t.look(p); found == present {
-		if s.ppid != t.self {
-			t.dying(p, s, yield)
+		if s.ppid == t.self {
+			return
+		}
+		if t.dying(p, s, yield); s.zombie() && !p.endReported {
+			t.zombies = append(t.zombies, p)
 		}
 		return
 	}
 	t.gone(p, yield)
+}
+
+// AllClear says that no kill is counted that waits for its victim, as of a moment after the last call of Ended: who was
+// seen to have ended is nobody's victim then, and need not be watched until somebody reaps it.
+func (t *Tracker) AllClear() {
+	if t == nil {
+		return
+	}
+	for _, p := range t.zombies {
+		t.drop(p) // harmless for one that was dropped before
+	}
+	clear(t.zombies)
+	t.zombies = t.zombies[:0]
 }
 
 // look reads the process's stat. It is absent only if it is gone for certain: a pid that is hidden or somebody else's
@@ -84,12 +109,14 @@ func (t *Tracker) Scan(now time.Time, yield func(Death)) {
 	if t == nil {
 		return
 	}
+	t.lookAtFresh(now, true)
 	if t.passed > 0 {
-		for pid := t.passed + 1; pid <= t.newest; pid++ {
+		for pid := t.passed; pid <= t.newest; pid++ {
 			t.discover(pid, now, true)
 		}
 		t.passed = 0
 	}
+	t.tellUnseen(yield)
 	for _, p := range t.table {
 		switch s, found := t.look(p); found {
 		case present:

@@ -7,12 +7,77 @@ import "time"
 // found.
 //
 // Zombies are passed over: a kill is counted before it is done, so with no counted kill to be explained a zombie is
-// nobody's victim, and there may be tens of thousands. Scan looks at them after all if the counter has moved meanwhile.
-func (t *Tracker) Look(now time.Time) (found bool) {
+// nobody's victim, and there may be tens of thousands. Scan looks at all of them if the counter has moved meanwhile.
+//
+// Most processes live for a moment. Without near, who was found is opened only, and looked at by a Look that comes at
+// least 2 ms later: every look into /proc/PID leaves entries in the kernel's caches that make the reaping of the process
+// several times dearer (proc_flush_pid in fs/proc/base.c, Linux 6.18). With near, memory is so near to its limit that
+// somebody could be killed before that.
+func (t *Tracker) Look(now time.Time, near bool) (found bool) {
 	if t == nil {
 		return false
 	}
-	// What a process is right after its fork, its parent's image, is not what it will be: look some more times.
+	t.refreshYoung(now)
+	known := len(t.young)
+	t.lines.collect(t.learnLine)
+	t.passed = 0
+	t.lookAtFresh(now, near)
+
+	newest, ok := t.proc.newest()
+	list := !t.listAt.IsZero() && now.After(t.listAt)
+	switch {
+	case ok && newest == t.newest && !list:
+	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= mostNew && !list:
+		for pid := t.newest + 1; pid <= newest; pid++ {
+			t.discover(pid, now, near)
+		}
+		t.newest = newest
+	default:
+		t.listAt = time.Time{}
+		// An error leaves who is known as they are; the next look tries again.
+		_ = t.proc.pids(func(pid int) { t.discover(pid, now, true) })
+		t.newest = newest
+	}
+	return len(t.young) > known || len(t.fresh) > 0
+}
+
+// freshPID is a process that was found and not yet looked at.
+type freshPID struct {
+	pid, fd int
+	found   time.Time
+}
+
+// lookAtFresh looks at those who were found a while ago and still live, or at all of them.
+func (t *Tracker) lookAtFresh(now time.Time, all bool) {
+	fresh := t.fresh[:0]
+	for _, f := range t.fresh {
+		switch {
+		case !all && ended(f.fd):
+			t.pass(f.pid)
+			t.closePidfd(f.fd)
+		case all || now.Sub(f.found) >= youngEvery:
+			t.adopt(f.pid, f.fd, now)
+		default:
+			fresh = append(fresh, f)
+		}
+	}
+	t.fresh = fresh
+}
+
+// pass remembers that a process was not looked at because it has ended.
+func (t *Tracker) pass(pid int) {
+	if t.passed == 0 || pid < t.passed {
+		t.passed = pid
+	}
+}
+
+// refreshYoung looks again at those who were found lately: what a process is right after its fork, its parent's image,
+// is not what it will be.
+func (t *Tracker) refreshYoung(now time.Time) {
+	if now.Sub(t.youngAt) < youngEvery {
+		return
+	}
+	t.youngAt = now
 	young := t.young[:0]
 	for _, p := range t.young {
 		if p.youth > 0 {
@@ -22,30 +87,12 @@ func (t *Tracker) Look(now time.Time) (found bool) {
 			}
 		}
 	}
-	known := len(young)
+	clear(t.young[len(young):])
 	t.young = young
-	t.lines.collect(t.learnLine)
-	t.passed = 0
-
-	newest, ok := t.proc.newest()
-	list := !t.listAt.IsZero() && now.After(t.listAt)
-	switch {
-	case ok && newest == t.newest && !list:
-		return false
-	case ok && t.newest > 0 && newest > t.newest && newest-t.newest <= mostNew && !list:
-		for pid := t.newest + 1; pid <= newest; pid++ {
-			if t.discover(pid, now, false) && t.passed == 0 {
-				t.passed = t.newest
-			}
-		}
-	default:
-		t.listAt = time.Time{}
-		// An error leaves who is known as they are; the next look tries again.
-		_ = t.proc.pids(func(pid int) { t.discover(pid, now, true) })
-	}
-	t.newest = newest
-	return len(t.young) > known
 }
+
+// youngEvery bounds how often refreshYoung looks, however often Look is called.
+const youngEvery = 2 * time.Millisecond
 
 // mostNew is how many new pids are looked at one by one. Beyond that, listing who is there is cheaper.
 const mostNew = 1 << 15
@@ -53,32 +100,42 @@ const mostNew = 1 << 15
 // looksAtYoung is how many Looks after the one that found it look at a process again.
 const looksAtYoung = 4
 
-// discover adds the process to the table, unless it is known, a stranger, or already gone. Without zombies it passes
-// over a process that has ended, and says so; that is told by the pidfd, since every look into /proc/PID leaves entries
-// in the kernel's caches that make the reaping of the process several times dearer (proc_flush_pid in fs/proc/base.c).
-func (t *Tracker) discover(pid int, now time.Time, zombies bool) (passed bool) {
+// discover opens the process, unless it is known, gone, or has ended: then it is passed over. With atOnce, it is looked at
+// now, whatever it is.
+func (t *Tracker) discover(pid int, now time.Time, atOnce bool) {
 	if pid == t.self {
-		return false
+		return
 	}
 	if known := t.table[pid]; known != nil {
 		if s, found := t.proc.stat(pid); found != present || known.StartTime == s.startTime {
-			return false
+			return
 		}
 		t.drop(known) // the pid is somebody else now
 	}
 	fd, process := t.openPidfd(pid)
-	if !process {
-		return false
-	}
-	if fd >= 0 && !zombies && ended(fd) {
+	switch {
+	case !process:
+	case fd < 0 || atOnce:
+		t.adopt(pid, fd, now)
+	case ended(fd):
+		t.pass(pid)
 		t.closePidfd(fd)
-		return true
+	default:
+		t.fresh = append(t.fresh, freshPID{pid, fd, now})
 	}
+}
+
+// adopt looks at a process that was found and adds it to the table, unless it is a stranger, already gone, or a zombie
+// that no signal ended.
+func (t *Tracker) adopt(pid, fd int, now time.Time) {
 	s, found := t.proc.stat(pid)
 	origin, ours := t.origin(s)
 	if found != present || !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
+		if status, ok := exitStatus(fd); ok && status.Signaled() && found == absent && t.init {
+			t.unseen = append(t.unseen, Death{Process{PID: pid, pidfd: -1}, PidfdStatus, status})
+		}
 		t.closePidfd(fd)
-		return false
+		return
 	}
 	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
 	t.watch(p, fd)
@@ -86,7 +143,6 @@ func (t *Tracker) discover(pid int, now time.Time, zombies bool) (passed bool) {
 	t.table[pid] = p
 	t.young = append(t.young, p)
 	t.askLine(p)
-	return false
 }
 
 // origin says where a process that is seen for the first time comes from, and whether it is ours at all.

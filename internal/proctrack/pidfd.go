@@ -37,9 +37,9 @@ func (t *Tracker) openPidfd(pid int) (fd int, process bool) {
 	if b.refused || b.open >= b.most {
 		return -1, t.proc.leader(pid)
 	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	switch err {
-	case nil:
+	fd, errno := pidfdOpen(pid)
+	switch errno {
+	case 0:
 		b.open++
 		return fd, true
 	case unix.EINVAL, unix.ENOENT, unix.ESRCH:
@@ -55,7 +55,7 @@ func (t *Tracker) openPidfd(pid int) (fd int, process bool) {
 
 func (t *Tracker) closePidfd(fd int) {
 	if fd >= 0 {
-		_ = unix.Close(fd) // takes it out of the epoll set too: nobody else has this descriptor
+		closeRaw(fd) // takes it out of the epoll set too: nobody else has this descriptor
 		t.pidfds.open--
 	}
 }

@@ -102,10 +102,10 @@ func family(t *testing.T) (child, grandchild int, lines *bufio.Reader) {
 
 func TestLookForgetLargest(t *testing.T) {
 	tracker := newTracker(t)
-	tracker.Look(time.Now())
+	tracker.Look(time.Now(), true)
 	before := tracker.Len()
 	child, grandchild, _ := family(t)
-	if !tracker.Look(time.Now()) || tracker.table[child] == nil || tracker.table[grandchild] == nil {
+	if !tracker.Look(time.Now(), true) || tracker.table[child] == nil || tracker.table[grandchild] == nil {
 		t.Fatalf("not found: %d, %d", child, grandchild)
 	}
 	largest := tracker.Largest(100)
@@ -180,7 +180,7 @@ func checkDeath(t *testing.T, deaths []Death, pid int) {
 func TestEndedTellsOfAGrandchild(t *testing.T) {
 	tracker := newTracker(t)
 	_, grandchild, lines := family(t)
-	tracker.Look(time.Now())
+	tracker.Look(time.Now(), true)
 	var deaths []Death
 	collect := func(d Death) { deaths = append(deaths, d) }
 	tracker.Ended(collect)
@@ -195,7 +195,7 @@ func TestEndedTellsOfAGrandchild(t *testing.T) {
 func TestScan(t *testing.T) {
 	tracker := newTracker(t)
 	_, grandchild, lines := family(t)
-	tracker.Look(time.Now())
+	tracker.Look(time.Now(), true)
 	var deaths []Death
 	collect := func(d Death) { deaths = append(deaths, d) }
 	tracker.Scan(time.Now(), collect)
@@ -223,7 +223,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tracker.Look(time.Now())
+		tracker.Look(time.Now(), true)
 		if tracker.Len() == 0 || count() <= before {
 			t.Error("the control: nothing was opened")
 		}
@@ -241,7 +241,7 @@ func TestNilTracker(t *testing.T) {
 	tracker.Refresh(time.Now())
 	tracker.Ended(func(Death) { t.Error("a death") })
 	tracker.Scan(time.Now(), func(Death) { t.Error("a death") })
-	if _, ok := tracker.PollFD(); ok || tracker.Look(time.Now()) || tracker.Len() != 0 || tracker.Largest(3) != nil || tracker.Child(9).PID != 9 {
+	if _, ok := tracker.PollFD(); ok || tracker.Look(time.Now(), true) || tracker.Len() != 0 || tracker.Largest(3) != nil || tracker.Child(9).PID != 9 {
 		t.Error("a nil tracker knows somebody")
 	}
 	tracker.Close()

@@ -1,6 +1,7 @@
 package proctrack
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -43,3 +44,11 @@ func epollReady(fd int, events []unix.EpollEvent) []unix.EpollEvent {
 		return events[:n]
 	}
 }
+
+func pidfdOpen(pid int) (fd int, errno syscall.Errno) {
+	r, _, errno := unix.RawSyscall(unix.SYS_PIDFD_OPEN, uintptr(pid), 0, 0)
+	return int(r), errno
+}
+
+// closeRaw closes a descriptor that holds no data, and whose closing cannot fail or take long: a pidfd or a file of /proc.
+func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }

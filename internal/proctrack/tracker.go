@@ -52,21 +52,25 @@ type Process struct {
 // Tracker keeps the table of processes. It is not safe for concurrent use; only the reading of command lines goes on
 // elsewhere, since it can block without end.
 type Tracker struct {
-	proc   *procfs
-	self   int
-	init   bool // we are PID 1: everybody in the pid namespace is ours
-	main   int
-	table  map[int]*Process
-	newest int       // the newest pid that was looked at
-	listAt time.Time // when to list all processes once; zero after that
-	passed int       // the newest pid before the last look passed over zombies; 0 if it did not
-	young  []*Process
-	epoll  int
-	events [64]unix.EpollEvent
-	pidfds pidfdBudget
-	lines  *lineReader
-	execs  *execWatch // nil without
-	page   uint64
+	proc    *procfs
+	self    int
+	init    bool // we are PID 1: everybody in the pid namespace is ours
+	main    int
+	table   map[int]*Process
+	newest  int        // the newest pid that was looked at
+	listAt  time.Time  // when to list all processes once; zero after that
+	fresh   []freshPID // found, and not looked at yet
+	passed  int        // the first pid that the last look passed over; 0 if there is none
+	unseen  []Death    // of processes that were gone before they were looked at; not told of yet
+	young   []*Process
+	youngAt time.Time  // when the young were looked at last
+	zombies []*Process // seen to have ended, and not told of
+	epoll   int
+	events  [64]unix.EpollEvent
+	pidfds  pidfdBudget
+	lines   *lineReader
+	execs   *execWatch // nil without
+	page    uint64
 }
 
 // New returns a tracker that reads the proc file system at mount, "/proc" except in tests. An error means that nothing
@@ -100,6 +104,9 @@ func (t *Tracker) Close() {
 	}
 	for _, p := range t.table {
 		t.drop(p)
+	}
+	for _, f := range t.fresh {
+		t.closePidfd(f.fd)
 	}
 	_ = unix.Close(t.epoll) // holds no data
 	if t.execs != nil {
