@@ -102,9 +102,6 @@ func killOnce(p initProgram) (time.Duration, error) {
 		time.Sleep(50 * time.Microsecond)
 	}
 	at, seen := <-event
-	if at.Sub(killed) > 25*time.Millisecond {
-		fmt.Fprintln(os.Stderr, "SLOW", killed.UTC().Format("05.000"), at.UTC().Format("05.000"), output.String())
-	}
 	_ = cmd.Wait() // 137
 	if !seen {
 		return 0, fmt.Errorf("an OOM kill without an event: %v\n%s", cmd.ProcessState, output.String())

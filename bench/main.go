@@ -54,7 +54,7 @@ func main() {
 	}
 	path := flag.String("oominit", "bin/oominit", "the binary to measure")
 	rounds := flag.Int("rounds", 200, "how often a start is measured")
-	only := flag.String("only", "", "comma-separated names of measurements; all of them without it")
+	only := flag.String("only", "", "comma-separated names of measurements ("+names()+"); all of them without it")
 	flag.Parse()
 	if err := run(*path, *rounds, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -62,11 +62,21 @@ func main() {
 	}
 }
 
-// measurements are the rows of the table, in its order, by the names that -only takes.
-var measurements = []struct {
+type measurement struct {
 	name    string
 	measure func(programs []initProgram, rounds int) (row, error)
-}{
+}
+
+func names() string {
+	var all []string
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// measurements are the rows of the table, in its order, by the names that -only takes.
+var measurements = []measurement{
 	{"size", size}, {"memory", memory}, {"start", start}, {"exec", firstByte}, {"reaping", reaping}, {"threads", threads},
 	{"idle", wakeUps}, {"latency", latency},
 }
@@ -77,6 +87,11 @@ func chosen(only, name string) bool {
 }
 
 func run(path string, rounds int, only string) error {
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
+			return fmt.Errorf("unknown measurement %q; known: %s", name, names())
+		}
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("it takes root to make pid namespaces and cgroups")
 	}

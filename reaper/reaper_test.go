@@ -164,3 +164,47 @@ func TestRawStatus(t *testing.T) {
 		}
 	}
 }
+
+// Hushed, a child that ends is not told of, and is found all the same; after Listen the next one is told of again.
+func TestHush(t *testing.T) {
+	r := New()
+	defer r.Stop()
+	end := func() {
+		t.Helper()
+		await(t, spawn(t, "exit 0"))
+	}
+	reap := func() {
+		t.Helper()
+		exit, err := r.Peek()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Reap(exit.PID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.Listen() {
+		t.Error("hushed from the start")
+	}
+	r.Hush()
+	r.Hush()
+	end()
+	end()
+	select {
+	case <-r.Wake():
+		t.Error("woken while hushed")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if !r.Listen() || r.Listen() {
+		t.Error("Listen does not say whether it was hushed")
+	}
+	reap()
+	reap()
+	end() // the control
+	select {
+	case <-r.Wake():
+	case <-time.After(10 * time.Second):
+		t.Error("not woken after Listen")
+	}
+	reap()
+}

@@ -161,3 +161,34 @@ func FuzzNearest(f *testing.F) {
 		}
 	})
 }
+
+// Kubernetes puts variables for each Service of the namespace into every container: a Service that is called oominit must
+// not keep the container from starting.
+func TestServiceVariables(t *testing.T) {
+	for _, name := range []string{
+		"OOMINIT_SERVICE_HOST", "OOMINIT_SERVICE_PORT", "OOMINIT_SERVICE_PORT_HTTP", "OOMINIT_PORT", "OOMINIT_PORT_80_TCP",
+		"OOMINIT_PORT_80_TCP_ADDR", "OOMINIT_WEB_SERVICE_HOST", "OOMINIT_WEB_PORT_9_UDP_PROTO",
+	} {
+		if _, err := parse([]string{"true"}, []string{name + "=tcp://10.0.0.1:80"}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"OOMINIT_PORTS", "OOMINIT_PORT_", "OOMINIT_PORT_X", "OOMINIT_SERVICE", "OOMINIT_EXPORT", "OOMINIT_"} {
+		if _, err := parse([]string{"true"}, []string{name + "=1"}); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+// Help is for those whose variables are wrong.
+func TestHelpInSpiteOfFaults(t *testing.T) {
+	if r, err := parse([]string{"--help"}, []string{"OOMINIT_POLICY=stp", "OOMINIT_X=1"}); err != nil || !r.help {
+		t.Errorf("help %v, %v", r.help, err)
+	}
+	if r, err := parse([]string{"--version"}, []string{"OOMINIT_POLICY=stp"}); err != nil || !r.version {
+		t.Errorf("version %v, %v", r.version, err)
+	}
+	if _, err := parse([]string{"--help=x"}, nil); err == nil || !strings.Contains(err.Error(), `--help: it takes no value, and "x" was given`) {
+		t.Errorf("--help=x: %v", err)
+	}
+}

@@ -209,10 +209,17 @@ func (t *Tracker) Refresh(now time.Time) {
 			smallest = p
 		}
 	}
-	if largest != nil && smallest != nil && smaller(smallest, largest) {
-		t.unwatch(smallest)
-		fd, _ := t.openPidfd(largest.PID)
-		t.watch(largest, fd)
+	if largest != nil && smallest != nil {
+		t.swapPidfd(largest, smallest)
+	}
+}
+
+// swapPidfd gives the pidfd of one process to another, if that is the larger one.
+func (t *Tracker) swapPidfd(to, from *Process) {
+	if smaller(from, to) {
+		t.unwatch(from)
+		fd, _ := t.openPidfd(to.PID)
+		t.watch(to, fd)
 	}
 }
 

@@ -30,7 +30,6 @@ func init() {
 		"parent":   parent,
 		"waiter":   waiter,
 		"killer":   killer,
-		"innocent": innocent,
 		"pid1":     pid1,
 		"poweroff": poweroff,
 	}

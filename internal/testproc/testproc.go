@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// built are the directories that removeBuilt has to remove.
-var built struct {
+// directories are those that removeBuilt has to remove.
+var directories struct {
 	sync.Mutex
-	dirs []string
+	names []string
 }
 
 // builder returns a function that makes a program of this module once, with the command for a file name.
@@ -25,9 +25,9 @@ func builder(name string, command func(file string) []string) func() (string, er
 		if err != nil {
 			return "", err
 		}
-		built.Lock()
-		built.dirs = append(built.dirs, dir)
-		built.Unlock()
+		directories.Lock()
+		directories.names = append(directories.names, dir)
+		directories.Unlock()
 		// Everybody may execute it: some tests give up root.
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return "", err
@@ -48,28 +48,41 @@ func builder(name string, command func(file string) []string) func() (string, er
 	})
 }
 
+// goBuild is the command that makes a static program of one of this module's packages.
+func goBuild(pkg string) func(file string) []string {
+	return func(file string) []string {
+		return []string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg}
+	}
+}
+
 var (
 	// As everybody else builds it.
-	buildInit  = builder("oominit", func(file string) []string { return []string{"make", "build", "BIN=" + file} })
-	buildActor = builder("actor", func(file string) []string {
-		return []string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "./internal/testproc/actor"}
-	})
+	buildInit    = builder("oominit", func(file string) []string { return []string{"make", "build", "BIN=" + file} })
+	buildActor   = builder("actor", goBuild("./internal/testproc/actor"))
+	buildWitness = builder("witness", goBuild("./internal/testcgroup/witness"))
 )
 
 // Build returns the path of the static, stripped binary, which is built once for each test binary.
 func Build(t testing.TB) string {
 	t.Helper()
-	file, err := buildInit()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return built(t, buildInit)
 }
 
-// BuildActor returns the path of the helpers as a static program, which is built once for each test binary.
+// BuildActor returns the path of the helpers as a static program.
 func BuildActor(t testing.TB) string {
 	t.Helper()
-	file, err := buildActor()
+	return built(t, buildActor)
+}
+
+// BuildWitness returns the path of the program that reads the counters of a cgroup v2 with containerd's package.
+func BuildWitness(t testing.TB) string {
+	t.Helper()
+	return built(t, buildWitness)
+}
+
+func built(t testing.TB, build func() (string, error)) string {
+	t.Helper()
+	file, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +91,12 @@ func BuildActor(t testing.TB) string {
 
 // removeBuilt removes what was built. A leftover in the temporary directory is no reason to fail.
 func removeBuilt() {
-	built.Lock()
-	defer built.Unlock()
-	for _, dir := range built.dirs {
+	directories.Lock()
+	defer directories.Unlock()
+	for _, dir := range directories.names {
 		_ = os.RemoveAll(dir)
 	}
-	built.dirs = nil
+	directories.names = nil
 }
 
 // Require skips the test because of the reason, or fails it if OOMINIT_REQUIRE lists what. A nil reason does nothing. The

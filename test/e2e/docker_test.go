@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oominit/oominit/internal/testcgroup"
 	"github.com/oominit/oominit/internal/testproc"
 )
 
@@ -53,7 +54,7 @@ func dockerReason() error {
 	if _, err := docker(ctx, "info"); err != nil {
 		return errors.New("no engine answers docker info")
 	}
-	if _, err := os.Stat(filepath.Join(memoryMount, "memory.oom_control")); err != nil {
+	if _, err := os.Stat(filepath.Join(testcgroup.V1Mount, "memory.oom_control")); err != nil {
 		return errors.New("the memory controller is not on cgroup v1")
 	}
 	return nil
@@ -172,20 +173,21 @@ func nginxWorker(t *testing.T, id, not string) string {
 	return worker
 }
 
-func oomControl(id string) string {
-	return filepath.Join(memoryMount, "docker", id, "memory.oom_control")
+func cgroupOf(t *testing.T, id string) *testcgroup.Cgroup {
+	t.Helper()
+	return testcgroup.Load(t, "/docker/"+id)
 }
 
 // stress takes too much memory in an exec'd session until the kernel has killed in this container.
 func stress(t *testing.T, id string, workers int) int {
 	t.Helper()
-	before := kernelKills(t, oomControl(id))
+	before := cgroupOf(t, id).Kills(t)
 	for range 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		// stress itself fails when its worker is killed.
 		_, err := docker(ctx, "exec", id, "stress", "-q", "-m", strconv.Itoa(workers), "--vm-bytes", "200M", "-t", "10")
 		cancel()
-		if after := kernelKills(t, oomControl(id)); after > before {
+		if after := cgroupOf(t, id).Kills(t); after > before {
 			return after
 		}
 		t.Logf("no OOM kill yet: %v", err)
@@ -247,10 +249,24 @@ func TestDocker(t *testing.T) {
 		mustDocker(t, "exec", id, "sh", "-c", `for p in /proc/[0-9]*; do
 			if tr '\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^nginx: worker'; then kill -9 ${p#/proc/}; exit 0; fi; done; exit 1`)
 		nginxWorker(t, id, worker)
-		if kills := kernelKills(t, oomControl(id)); kills != 0 {
+		if kills := cgroupOf(t, id).Kills(t); kills != 0 {
 			t.Fatalf("the kernel counted %d OOM kills, want 0", kills)
 		}
 		_, code, logs := stop(t, id)
 		wantNoKill(t, code, events(t, logs))
 	})
+}
+
+// poll asks every few milliseconds until the answer is yes.
+func poll(ctx context.Context, done func() bool) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

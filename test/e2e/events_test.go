@@ -78,3 +78,10 @@ func wantPID(t *testing.T, all []event, pid int, role, origin string) {
 		t.Errorf("certainty %q", e.Certainty)
 	}
 }
+
+func wantKernelKills(t *testing.T, r result, want int) {
+	t.Helper()
+	if r.kernelKills != want {
+		t.Fatalf("the kernel counted %d OOM kills, want %d", r.kernelKills, want)
+	}
+}

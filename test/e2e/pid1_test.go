@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/oominit/oominit/internal/testcgroup"
 	"github.com/oominit/oominit/internal/testproc"
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +50,7 @@ func (r result) hogs(t *testing.T) []int {
 
 func (c container) run(t *testing.T) result {
 	t.Helper()
-	cgroup := newCgroup(t, 48<<20)
+	cgroup := testcgroup.New(t, 48<<20)
 	actor := testproc.BuildActor(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -60,11 +60,11 @@ func (c container) run(t *testing.T) result {
 	}
 	cmd.Args = append(cmd.Args, actor)
 	cmd.Env = append([]string{
-		testproc.HelperVariable + "=pid1", "TESTPROC_THEN=" + c.main, "TESTPROC_CGROUP=" + cgroup,
+		testproc.HelperVariable + "=pid1", "TESTPROC_THEN=" + c.main, "TESTPROC_CGROUP=" + cgroup.Dir,
 		"OOMINIT_LOG_LEVEL=debug",
 	}, c.env...)
 	if c.view {
-		cmd.Env = append(cmd.Env, "TESTPROC_CONTAINER_VIEW="+memoryMount)
+		cmd.Env = append(cmd.Env, "TESTPROC_CONTAINER_VIEW="+testcgroup.V1Mount)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -95,7 +95,7 @@ func (c container) run(t *testing.T) result {
 	})
 	return result{
 		code, stdout.String(), events(t, stdout.String()),
-		kernelKills(t, filepath.Join(cgroup, "memory.oom_control")),
+		cgroup.Kills(t),
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// umlInit is the first process of the user-mode Linux. Each run leaves NAME.out, NAME.err, NAME.code and NAME.events,
-// the kernel's memory.events of its cgroup. The machine ends with the script.
+// umlInit is the first process of the user-mode Linux. Each run leaves NAME.out, NAME.err, NAME.code and NAME.kills,
+// what the witness says of its cgroup. The machine ends with the script.
 const umlInit = `#!/bin/sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -43,7 +43,7 @@ run() {
 			umount /sys/fs/cgroup && mount -t cgroup2 -o ro cgroup2 /sys/fs/cgroup && exec "$@"' sh "$@"
 	) >%[1]s/$name.out 2>%[1]s/$name.err
 	echo $? >%[1]s/$name.code
-	cat $cgroup/memory.events >%[1]s/$name.events
+	%[4]s /$name >%[1]s/$name.kills
 }
 run without parent %[3]s
 run leaf parent %[2]s -- %[3]s
@@ -71,7 +71,7 @@ func bootUML(t *testing.T) string {
 		t.Fatal(err)
 	}
 	script := filepath.Join(dir, "init")
-	text := fmt.Sprintf(umlInit, dir, testproc.Build(t), testproc.BuildActor(t))
+	text := fmt.Sprintf(umlInit, dir, testproc.Build(t), testproc.BuildActor(t), testproc.BuildWitness(t))
 	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,11 @@ func umlResult(t *testing.T, dir, name string) result {
 			t.Logf("exit code %d, output:\n%s%s", code, output, read(".err"))
 		}
 	})
-	return result{code, output, events(t, output), kernelKills(t, filepath.Join(dir, name+".events"))}
+	kills, err := strconv.Atoi(strings.TrimSpace(read(".kills")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result{code, output, events(t, output), kills}
 }
 
 func TestUML(t *testing.T) {

@@ -2,12 +2,9 @@ package namespaces
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,74 +12,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/oominit/oominit/internal/testcgroup"
 	"github.com/oominit/oominit/internal/testproc"
 )
 
-const v1Root = "/sys/fs/cgroup/memory"
-
-// v1Cgroup makes a memory cgroup with a limit of 64 MiB, and removes it at the end.
-func v1Cgroup(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		testproc.Require(t, "cgroup", errors.New("making a memory cgroup takes root"))
-	}
-	if _, err := os.Stat(filepath.Join(v1Root, "memory.limit_in_bytes")); err != nil {
-		testproc.Require(t, "cgroup", fmt.Errorf("the memory controller is not on cgroup v1 here: %w", err))
-	}
-	dir, err := os.MkdirTemp(v1Root, "oominit-test-")
-	if err != nil {
-		testproc.Require(t, "cgroup", err)
-	}
-	t.Cleanup(func() {
-		// The last process may still be on its way out.
-		deadline := time.Now().Add(10 * time.Second)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for err := os.Remove(dir); err != nil; err = os.Remove(dir) {
-			if time.Now().After(deadline) {
-				t.Errorf("cannot remove the cgroup: %v", err)
-				return
-			}
-			<-tick.C
-		}
-	})
-	if err := os.WriteFile(filepath.Join(dir, "memory.limit_in_bytes"), []byte("64M"), 0); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// counted returns the kernel's own count of OOM kills.
-func counted(t *testing.T, file string) int {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, found := strings.CutPrefix(line, "oom_kill "); found {
-			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-	}
-	t.Fatalf("%s has no oom_kill", file)
-	return 0
-}
-
 // inNamespaces runs the program as PID 1 of new pid and mount namespaces in the cgroup. With view, it sees what a
 // container sees: its own cgroup, read-only, where the hierarchy is mounted.
-func inNamespaces(t *testing.T, cgroup string, view bool, environment []string, program ...string) (code int, stdout string) {
+func inNamespaces(t *testing.T, cgroup *testcgroup.Cgroup, view bool, environment []string, program ...string) (code int, stdout string) {
 	t.Helper()
 	script := `echo 0 > "$0/cgroup.procs" && mount -t proc proc /proc || exit 99
 `
 	if view {
-		script += `mount --bind "$0" ` + v1Root + ` && mount -o remount,bind,ro ` + v1Root + ` || exit 98
+		script += `mount --bind "$0" ` + testcgroup.V1Mount + ` && mount -o remount,bind,ro ` + testcgroup.V1Mount + ` || exit 98
 `
 	}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script + `exec "$@"`, cgroup}, program...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script + `exec "$@"`, cgroup.Dir}, program...)...)
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "OOMINIT_") {
 			cmd.Env = append(cmd.Env, entry)
@@ -102,6 +46,8 @@ func inNamespaces(t *testing.T, cgroup string, view bool, environment []string, 
 	}
 	return cmd.ProcessState.ExitCode(), out.String()
 }
+
+func TestMain(m *testing.M) { testproc.Main(m) }
 
 var (
 	exact = []string{"certain"}
@@ -160,9 +106,9 @@ func TestNamespaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for attempt := 0; ; attempt++ {
-				cgroup := v1Cgroup(t)
+				cgroup := testcgroup.New(t, 64<<20)
 				code, output := inNamespaces(t, cgroup, true, test.environment, testproc.Build(t), "--log-level=debug", "--", "/bin/sh", "-c", test.script)
-				kills := counted(t, cgroup+"/memory.oom_control")
+				kills := cgroup.Kills(t)
 				if kills == test.want.kills || attempt == 2 {
 					test.want.check(t, code, output, kills)
 					return
@@ -178,29 +124,29 @@ func TestNamespaces(t *testing.T) {
 
 // The hierarchy as the host sees it, with the path of /proc/self/cgroup below the mount.
 func TestNamespacesHostView(t *testing.T) {
-	cgroup := v1Cgroup(t)
+	cgroup := testcgroup.New(t, 64<<20)
 	code, output := inNamespaces(t, cgroup, false, nil, testproc.Build(t), "--", "/bin/sh", "-c", "tail /dev/zero; exit 0")
-	promise{137, 1, "tail", "leaf", exact}.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+	promise{137, 1, "tail", "leaf", exact}.check(t, code, output, cgroup.Kills(t))
 }
 
 // An old kill must not be taken for a new one: the baseline is read before the command starts.
 func TestOldKillIsNotNew(t *testing.T) {
-	cgroup := v1Cgroup(t)
+	cgroup := testcgroup.New(t, 64<<20)
 	code, output := inNamespaces(t, cgroup, true, nil, "/bin/sh", "-c",
 		`tail /dev/zero; exec "$0" --log-level=debug -- /bin/sh -c 'exit 0'`, testproc.Build(t))
 	if kills := testproc.Named(testproc.Events(t, output), "oom_kill"); code != 0 || len(kills) != 0 {
 		t.Errorf("exit code %d, events %v", code, kills)
 	}
-	if n := counted(t, cgroup+"/memory.oom_control"); n != 1 {
+	if n := cgroup.Kills(t); n != 1 {
 		t.Errorf("the kernel counted %d kills: this test proves nothing", n)
 	}
 }
 
 // Where nothing can be counted there is one event that says why, and everything else works.
 func TestUnsupported(t *testing.T) {
-	cgroup := v1Cgroup(t)
+	cgroup := testcgroup.New(t, 64<<20)
 	code, output := inNamespaces(t, cgroup, false, nil, "/bin/sh", "-c",
-		`umount -l `+v1Root+` && exec "$0" -- /bin/sh -c 'exit 5'`, testproc.Build(t))
+		`umount -l `+testcgroup.V1Mount+` && exec "$0" -- /bin/sh -c 'exit 5'`, testproc.Build(t))
 	events := testproc.Events(t, output)
 	if code != 5 || len(events) != 1 || events[0].String("event") != "unsupported" || !strings.Contains(events[0].String("reason"), "mounted") {
 		t.Errorf("exit code %d, events %v", code, events)
@@ -209,10 +155,10 @@ func TestUnsupported(t *testing.T) {
 
 // A hostile name reaches the event as data and breaks no line.
 func TestHostileName(t *testing.T) {
-	cgroup := v1Cgroup(t)
+	cgroup := testcgroup.New(t, 64<<20)
 	code, output := inNamespaces(t, cgroup, true, nil, testproc.Build(t), "--", "/bin/sh", "-c",
 		`d=$(mktemp -d); cp "$(command -v tail)" "$d/a) b\"
 c"; "$d/a) b\"
 c" /dev/zero; rm -r "$d"; exit 0`)
-	promise{137, 1, "a) b\"\nc", "leaf", near}.check(t, code, output, counted(t, cgroup+"/memory.oom_control"))
+	promise{137, 1, "a) b\"\nc", "leaf", near}.check(t, code, output, cgroup.Kills(t))
 }

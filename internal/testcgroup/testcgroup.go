@@ -1,0 +1,115 @@
+// Package testcgroup makes memory cgroups for the tests and reads their counters with containerd's packages: the witness
+// against which the counters that oominit reads by itself are held. It is apart from testproc, whose programs run where
+// memory is short.
+package testcgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/containerd/cgroups/v3"
+	"github.com/containerd/cgroups/v3/cgroup1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/oominit/oominit/internal/testproc"
+)
+
+// V1Mount is where the hierarchy of the memory controller is mounted.
+const V1Mount = "/sys/fs/cgroup/memory"
+
+// Cgroup is a memory cgroup on v1.
+type Cgroup struct {
+	// Dir is the directory of its files.
+	Dir     string
+	control cgroup1.Cgroup
+}
+
+// New makes a memory cgroup with a limit in bytes, below the one of this process, that the test's end removes. Where the
+// kernel counts swap, there is none beside the memory. Without a v1 memory controller or root, the test is skipped.
+func New(t testing.TB, limit int64) *Cgroup {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		testproc.Require(t, "cgroup", errors.New("memory cgroups take root"))
+	}
+	if cgroups.Mode() == cgroups.Unified || cgroups.Mode() == cgroups.Unavailable {
+		testproc.Require(t, "cgroup", errors.New("the memory controller is not on cgroup v1"))
+	}
+	own, err := ownPath()
+	testproc.Require(t, "cgroup", err)
+	name := path.Join(own, fmt.Sprintf("oominit-test-%d-%d", os.Getpid(), time.Now().UnixNano()))
+	resources := specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+	control, err := cgroup1.New(cgroup1.StaticPath(name), &resources, cgroup1.WithHierarchy(memoryOnly))
+	if err != nil {
+		resources.Memory.Swap = nil // this kernel does not count it
+		control, err = cgroup1.New(cgroup1.StaticPath(name), &resources, cgroup1.WithHierarchy(memoryOnly))
+	}
+	if err != nil {
+		testproc.Require(t, "cgroup", fmt.Errorf("no memory cgroup can be made: %w", err))
+	}
+	c := &Cgroup{Dir: filepath.Join(V1Mount, name), control: control}
+	t.Cleanup(func() { c.remove(t) })
+	return c
+}
+
+// Load returns the memory cgroup by its path in the hierarchy, as an engine has made it.
+func Load(t testing.TB, name string) *Cgroup {
+	t.Helper()
+	control, err := cgroup1.Load(cgroup1.StaticPath(name), cgroup1.WithHierarchy(memoryOnly))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Cgroup{Dir: filepath.Join(V1Mount, name), control: control}
+}
+
+func memoryOnly() ([]cgroup1.Subsystem, error) {
+	return []cgroup1.Subsystem{cgroup1.NewMemory(filepath.Dir(V1Mount), cgroup1.OptionalSwap())}, nil
+}
+
+// ownPath is the path of this process's memory cgroup in the hierarchy as it is mounted here.
+func ownPath() (string, error) {
+	paths, err := cgroup1.ParseCgroupFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	own, found := paths["memory"]
+	if !found {
+		return "", errors.New("/proc/self/cgroup has no memory line")
+	}
+	if _, err := os.Stat(filepath.Join(V1Mount, own)); err != nil {
+		return "/", nil // a container sees its own cgroup as the root
+	}
+	return own, nil
+}
+
+// Kills is what the kernel counted in the cgroup.
+func (c *Cgroup) Kills(t testing.TB) int {
+	t.Helper()
+	metrics, err := c.control.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := metrics.GetMemoryOomControl()
+	if control == nil {
+		t.Fatalf("%s does not count OOM kills", c.Dir)
+	}
+	return int(control.GetOomKill())
+}
+
+// remove waits until the last process has left.
+func (c *Cgroup) remove(t testing.TB) {
+	deadline := time.Now().Add(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for err := os.Remove(c.Dir); err != nil && !errors.Is(err, os.ErrNotExist); err = os.Remove(c.Dir) {
+		if time.Now().After(deadline) {
+			t.Errorf("cannot remove the cgroup: %v", err)
+			return
+		}
+		<-tick.C
+	}
+}

@@ -1,0 +1,90 @@
+package supervisor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/oominit/oominit/internal/memcg"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func TestRhythm(t *testing.T) {
+	const limit = 1000
+	for _, test := range []struct {
+		name     string
+		age      time.Duration // of the youngest process
+		usage    memcg.Bytes
+		limit    memcg.Bytes
+		interval time.Duration
+		near     bool
+	}{
+		{"far", time.Minute, 499, limit, tickFar, false},
+		{"at half", time.Minute, 500, limit, tickNear, true},
+		{"at nine tenths", time.Minute, 900, limit, tickAtEdge, true},
+		{"above the limit", time.Minute, 2000, limit, tickAtEdge, true},
+		{"no limit", time.Minute, 1 << 40, memcg.Unlimited, tickFar, false},
+		{"just born", 0, 0, limit, tickYoung, true},
+		{"young", 20 * time.Millisecond, 0, limit, 5 * time.Millisecond, true},
+		{"less young", 500 * time.Millisecond, 0, limit, tickAtEdge, true},
+		{"young at the edge", 2 * time.Millisecond, 1000, limit, tickYoung, true},
+		{"of age", busyFor, 0, limit, tickFar, false},
+	} {
+		r := rhythm{tickAt: epoch, lastBirth: epoch.Add(-test.age)}
+		if !r.due(epoch) {
+			t.Errorf("%s: not due", test.name)
+		}
+		near := r.ticked(epoch, test.usage, test.limit)
+		if got := r.tickAt.Sub(epoch); got != test.interval || near != test.near || r.due(epoch) {
+			t.Errorf("%s: %v, near %v; want %v, %v", test.name, got, near, test.interval, test.near)
+		}
+	}
+}
+
+func TestRhythmBorn(t *testing.T) {
+	var r rhythm
+	r.born(epoch)
+	r.soon(epoch)
+	if r != (rhythm{}) || r.due(epoch.Add(time.Hour)) {
+		t.Error("a rhythm without ticks has begun to tick")
+	}
+	r.start(epoch.Add(-time.Minute))
+	r.ticked(epoch, 0, memcg.Unlimited)
+	r.soon(epoch)
+	if r.tickAt != epoch.Add(tickAtEdge) {
+		t.Errorf("soon is %v", r.tickAt.Sub(epoch))
+	}
+	r.born(epoch)
+	if r.tickAt != epoch.Add(tickYoung) || r.lastBirth != epoch {
+		t.Errorf("after a birth: %v", r.tickAt.Sub(epoch))
+	}
+	r.soon(epoch)
+	if r.tickAt != epoch.Add(tickYoung) {
+		t.Error("soon has put the tick off")
+	}
+}
+
+func TestStillness(t *testing.T) {
+	const limit = 64 << 20
+	var s stillness
+	at := func(after time.Duration, usage, limit memcg.Bytes, kill time.Time) bool {
+		return s.needed(epoch.Add(after), usage, limit, kill)
+	}
+	var never time.Time
+	switch {
+	case at(0, 1<<40, memcg.Unlimited, never):
+		t.Error("still without a limit")
+	case at(0, limit-stillMargin, limit, never):
+		t.Error("still with room")
+	case !at(0, limit-stillMargin+1, limit, never), !at(stillAtMost-1, limit, limit, never):
+		t.Error("not still at the limit")
+	case at(stillAtMost, limit, limit, never):
+		t.Error("still for too long: page cache can fill a cgroup for good")
+	case !at(stillAtMost+1, limit, limit, epoch.Add(stillAtMost+1)):
+		t.Error("not still after a kill")
+	case at(2*stillAtMost, 0, limit, never):
+		t.Error("still, and the memory is back")
+	case !at(3*stillAtMost, limit, limit, never):
+		t.Error("not still at the limit for the second time")
+	}
+}
