@@ -57,7 +57,7 @@ func (r *Reaper) Listen() (hushed bool) {
 		return false
 	}
 	r.hushed = false
-	sigaction(&r.caught, nil)
+	_ = sigaction(&r.caught, nil) // cannot fail for what the kernel has given out
 	return true
 }
 

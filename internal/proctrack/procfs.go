@@ -2,6 +2,7 @@ package proctrack
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path"
 	"strconv"
@@ -98,10 +99,10 @@ func (p *procfs) read(name string) (n int, found presence) {
 		defer func() { _ = unix.Close(fd) }() // only read from
 		n, err = pread(fd, p.buffer[:])
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return n, present
-	case unix.ENOENT, unix.ESRCH:
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
 		return 0, absent
 	default:
 		return 0, unsure

@@ -80,8 +80,8 @@ func ownPath() (string, error) {
 	if !found {
 		return "", errors.New("/proc/self/cgroup has no memory line")
 	}
-	if _, err := os.Stat(filepath.Join(V1Mount, own)); err != nil {
-		return "/", nil // a container sees its own cgroup as the root
+	if _, err := os.Stat(filepath.Join(V1Mount, own)); errors.Is(err, os.ErrNotExist) {
+		own = "/" // a container sees its own cgroup as the root
 	}
 	return own, nil
 }
