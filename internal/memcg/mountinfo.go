@@ -63,10 +63,12 @@ func (m mount) within(path string) (below string, ok bool) {
 	below = path
 	if m.root != "/" {
 		var found bool
-		below, found = strings.CutPrefix(path, m.root)
-		if !found || (below != "" && below[0] != '/') {
+		if below, found = strings.CutPrefix(path, m.root); !found {
 			return "", false
 		}
+	}
+	if below != "" && below[0] != '/' {
+		return "", false
 	}
 	for part := range strings.SplitSeq(below, "/") {
 		if part == ".." {
