@@ -120,6 +120,14 @@ func run(path string, rounds int, only string) error {
 			return errors.New("OOMINIT_REQUIRE asks for the peers")
 		}
 	}
+	// They would be oominit's.
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "OOMINIT_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
 	var rows []row
 	for _, m := range measurements {
 		if !chosen(only, m.name) {

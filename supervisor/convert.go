@@ -20,6 +20,10 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 	if k == attribution.Killed && s.killedByUs {
 		k = attribution.KilledByUs
 	}
+	ancestors := make([]attribution.Ancestor, len(p.Ancestors))
+	for i, a := range p.Ancestors {
+		ancestors[i] = attribution.Ancestor(a)
+	}
 	return attribution.Death{
 		Process: attribution.Process{
 			ID:            attribution.ID{PID: p.PID, StartTime: p.StartTime},
@@ -30,6 +34,8 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 			UID:           p.UID,
 			Main:          p.PID == s.mainPID,
 			Exec:          p.Origin == proctrack.Exec,
+			Age:           p.Age,
+			Ancestors:     ancestors,
 		},
 		Knowledge: k, Evidence: e, At: at,
 	}
@@ -122,9 +128,13 @@ func (s *Supervisor) memory() (m report.Memory) {
 }
 
 func process(p attribution.Process) report.Process {
+	ancestors := make([]report.Ancestor, len(p.Ancestors))
+	for i, a := range p.Ancestors {
+		ancestors[i] = report.Ancestor(a)
+	}
 	return report.Process{
-		PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, CommandLine: p.CommandLine, UID: p.UID, UIDKnown: true,
-		ResidentBytes: p.ResidentBytes,
+		PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, CommandLine: p.CommandLine, UID: p.UID, UIDKnown: p.StartTime > 0,
+		ResidentBytes: p.ResidentBytes, Age: p.Age, Ancestors: ancestors,
 	}
 }
 

@@ -117,6 +117,7 @@ func (s *Supervisor) openSources() (unsupported string) {
 	if err != nil {
 		s.tracker = nil // a kill is still counted, and main's children are still seen
 	}
+	s.tracker.SetCgroup(group.Version == memcg.V1, group.CountedPath())
 	if s.poller, err = newPoller(); err == nil {
 		if fd, ok := group.PollFD(); ok {
 			s.watch.polled = s.poller.add(fd, unix.EPOLLPRI) == nil

@@ -8,8 +8,12 @@ import (
 	"github.com/oominit/oominit/internal/report"
 )
 
-// refreshEvery bounds how often the memory of all processes is read.
-const refreshEvery = 50 * time.Millisecond
+// refreshEvery bounds how often the memory of all processes is read, and fewRefreshEvery that of few.
+const (
+	refreshEvery    = 50 * time.Millisecond
+	fewRefreshEvery = 10 * time.Millisecond
+	few             = 32
+)
 
 // limitHitEvery bounds how often the event memory_limit_hit is written.
 const limitHitEvery = 10 * time.Second
@@ -27,6 +31,8 @@ type watch struct {
 	last   memcg.Counters
 	// ownLimitAt is when the own limit was last seen to run out.
 	ownLimitAt time.Time
+	// nestedLimitAt is when the limit of a cgroup below ours was last seen to run out (v2).
+	nestedLimitAt time.Time
 	// nearAt is when usage was last seen above nine tenths of the limit; peaked says that the peak was at the limit
 	// before the last tick.
 	nearAt       time.Time
@@ -53,8 +59,10 @@ func (s *Supervisor) readCounters(now time.Time) {
 		}
 		return
 	}
-	if counters.OOM > w.last.OOM {
+	if own := counters.OwnOOM - w.last.OwnOOM; own > 0 {
 		w.ownLimitAt = now
+	} else if counters.OOM > w.last.OOM {
+		w.nestedLimitAt = now
 	}
 	if counters.LimitHit > w.last.LimitHit {
 		w.limitHits += counters.LimitHit - w.last.LimitHit
@@ -63,8 +71,10 @@ func (s *Supervisor) readCounters(now time.Time) {
 			w.limitHits, w.limitHitAt = 0, now
 		}
 	}
-	if counters.OOMKill > w.last.OOMKill {
-		s.engine.Rose(counters.OOMKill-w.last.OOMKill, s.whichLimit(now), now)
+	own, below := counters.OOMKill-w.last.OOMKill, counters.NestedKill-w.last.NestedKill
+	if own > 0 || below > 0 {
+		s.engine.Rose(own, s.whichLimit(now), now)
+		s.engine.Rose(below, attribution.NestedLimit, now) // it may have been one above, which v1 does not tell
 		w.looksSince, w.lookAgainAt, w.roseAt = 0, now.Add(lookAgain[0]), now
 	}
 	w.last = counters
@@ -77,6 +87,8 @@ func (s *Supervisor) whichLimit(now time.Time) attribution.Limit {
 	switch {
 	case now.Sub(w.ownLimitAt) < limitRecent:
 		return attribution.OwnLimit
+	case now.Sub(w.nestedLimitAt) < limitRecent:
+		return attribution.NestedLimit
 	case s.group.Version == memcg.V2 || !s.group.PeakAtLimit():
 		return attribution.LimitAbove
 	case !w.peaked || now.Sub(w.nearAt) < limitRecent:
@@ -103,7 +115,11 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	if s.tracker.Look(now, s.watch.polled || usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)
 	}
-	if full && now.Sub(s.watch.refreshedAt) >= refreshEvery {
+	every := refreshEvery
+	if s.tracker.Len() <= few {
+		every = fewRefreshEvery
+	}
+	if full && now.Sub(s.watch.refreshedAt) >= every {
 		s.watch.refreshedAt = now
 		s.tracker.Refresh(now)
 	}

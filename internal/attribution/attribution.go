@@ -27,8 +27,18 @@ type Process struct {
 	// PeakBytes is the largest resident size on record. The kernel's figure includes the image before exec.
 	PeakBytes uint64
 	UID       uint32
-	Main      bool
-	Exec      bool
+	// Age is how long it had lived; 0 when unknown.
+	Age  time.Duration
+	Main bool
+	Exec bool
+	// Ancestors are its parent, the parent's parent and so on, as far as they are known.
+	Ancestors []Ancestor
+}
+
+// Ancestor is a process by which another one was started.
+type Ancestor struct {
+	PID  int
+	Comm string
 }
 
 // Knowledge says how much is known of a death. Better knowledge has a higher value.
@@ -84,6 +94,8 @@ type Limit string
 const (
 	// OwnLimit is the limit of our own memory cgroup.
 	OwnLimit Limit = "own"
+	// NestedLimit is the limit of a cgroup below ours.
+	NestedLimit Limit = "nested"
 	// LimitAbove is a limit of an ancestor, or the host's memory.
 	LimitAbove Limit = "above"
 	// LimitUnknown says that the kernel offers no way to tell.

@@ -74,6 +74,12 @@ func (e *Engine) Died(d Death) {
 		if d.Process.CommandLine == "" {
 			d.Process.CommandLine = old.Process.CommandLine
 		}
+		if len(d.Process.Ancestors) < len(old.Process.Ancestors) { // its parents may be gone by now
+			d.Process.Ancestors = old.Process.Ancestors
+		}
+		if old.Process.Age > 0 { // it lived no longer than that
+			d.Process.Age = old.Process.Age
+		}
 		*old = d
 		return
 	}

@@ -37,6 +37,16 @@ type Location struct {
 	LevelsUp int
 }
 
+// CountedPath returns the path of the cgroup whose kills are counted, as /proc/PID/cgroup names it: the process's own, or
+// LevelsUp above it.
+func (l Location) CountedPath() string {
+	counted := l.Path
+	for range l.LevelsUp {
+		counted = path.Dir(counted)
+	}
+	return counted
+}
+
 // eventsFile is the file whose oom_kill line counts the kills.
 func (v Version) eventsFile() string {
 	if v == V1 {

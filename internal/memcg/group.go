@@ -21,7 +21,9 @@ type Group struct {
 	usage    int
 	limit    int
 	peak     int
-	limitHit int // v1 only: on v2 it is a line of events
+	limitHit int     // v1 only: on v2 it is a line of events
+	local    int     // v2 only: the events of this cgroup without those below it, Linux 5.2
+	nested   *nested // v1 only: on v2 events tell of those below too
 
 	// buffer serves all reads; the longest of the files, memory.events, has about 120 bytes.
 	buffer [1024]byte
@@ -43,7 +45,7 @@ func Open(root string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{Location: location, limitHit: -1}
+	g := &Group{Location: location, limitHit: -1, local: -1}
 	dir := path.Join(root, location.Dir)
 	g.events, err = openFile(path.Join(dir, location.Version.eventsFile()))
 	if err != nil {
@@ -57,11 +59,13 @@ func Open(root string) (*Group, error) {
 	if location.Version == V1 {
 		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
 		g.limitHit = openOptional(path.Join(dir, "memory.failcnt"))
+		g.nested = newNested(dir)
 	}
 	g.usage = openOptional(path.Join(dir, names[0]))
 	g.limit = openOptional(path.Join(dir, names[1]))
 	g.peak = openOptional(path.Join(dir, names[2]))
 	if location.Version == V2 {
+		g.local = openOptional(path.Join(dir, "memory.events.local"))
 		if fd := openOptional(path.Join(dir, "memory.oom.group")); fd >= 0 {
 			value, ok := g.readBytes(fd)
 			g.OOMGroup = ok && value == 1
@@ -74,7 +78,8 @@ func Open(root string) (*Group, error) {
 // Close closes the files. The program itself never does: they serve until its last instruction.
 func (g *Group) Close() error {
 	var errs []error
-	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit} {
+	g.nested.close()
+	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit, g.local} {
 		if fd > 0 {
 			errs = append(errs, unix.Close(fd))
 		}
@@ -97,6 +102,14 @@ func (g *Group) Counters() (Counters, error) {
 	if g.limitHit >= 0 {
 		counters.LimitHit, _ = g.readBytes(g.limitHit)
 	}
+	counters.OwnOOM = counters.OOM
+	if g.local >= 0 {
+		if n, err := pread(g.local, g.buffer[:]); err == nil {
+			own, _ := parseEvents(g.buffer[:n])
+			counters.OwnOOM = own.OOM
+		}
+	}
+	counters.NestedKill = g.nested.read()
 	return counters, nil
 }
 

@@ -166,7 +166,7 @@ func TestOpenV2(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = g.Close() }()
-	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 4, OOM: 3, LimitHit: 2}) {
+	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 4, OOM: 3, OwnOOM: 3, LimitHit: 2}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	limit, limitOK := g.Limit()

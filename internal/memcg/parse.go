@@ -11,8 +11,13 @@ type Counters struct {
 	// limit ran out. It is raised before the SIGKILL is sent (__oom_kill_process in mm/oom_kill.c, Linux 6.18), so
 	// that a read after a death sees it.
 	OOMKill uint64
-	// OOM counts how often this cgroup's own limit left no way out but the OOM killer; v2 only.
+	// OOM counts how often a limit, of this cgroup or of one below it, left no way out but the OOM killer; v2 only.
 	OOM uint64
+	// OwnOOM is the part of OOM that was this cgroup's own limit; before Linux 5.2, which does not tell them apart, all of it.
+	OwnOOM uint64
+	// NestedKill counts the processes that the OOM killer took in cgroups below this one since Open; v1 only, where OOMKill
+	// does not include them.
+	NestedKill uint64
 	// LimitHit counts how often usage was about to exceed this cgroup's limit: max on v2, memory.failcnt on v1.
 	LimitHit uint64
 	// OOMGroupKill counts kills of the whole cgroup because of memory.oom.group; v2, Linux 5.17.

@@ -64,6 +64,7 @@ func (t *Tracker) ended(p *Process, yield func(Death)) {
 		if s.ppid == t.self {
 			return
 		}
+		p.Comm = s.comm // it may have another name than at the last look
 		if t.dying(p, s, yield); s.zombie() && !p.endReported {
 			t.zombies = append(t.zombies, p)
 		}
@@ -162,5 +163,6 @@ func (t *Tracker) report(p *Process, d Death, yield func(Death)) {
 	p.endReported = d.Knowledge >= StatCode
 	d.Process = *p
 	d.Process.forgetStaleLine()
+	t.lineage(&d.Process)
 	yield(d)
 }

@@ -147,11 +147,11 @@ func (t *Tracker) adopt(pid, fd int, now time.Time) {
 
 // origin says where a process that is seen for the first time comes from, and whether it is ours at all.
 func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
-	if s.ppid == 0 {
-		return Exec, t.init
-	}
 	if s.pid == t.main {
 		return Tree, true
+	}
+	if s.ppid == 0 {
+		return Exec, t.isMember(s)
 	}
 	if parent := t.table[s.ppid]; parent != nil {
 		return parent.Origin, true
@@ -160,7 +160,19 @@ func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
 	if leader := t.table[s.session]; leader != nil {
 		return leader.Origin, true
 	}
-	return Tree, t.init || s.ppid == t.self
+	if t.init || s.ppid == t.self {
+		return Tree, true
+	}
+	return Exec, t.isMember(s)
+}
+
+// isMember reports whether a process that does not descend from us is in our memory cgroup. Where that cannot be told,
+// PID 1 takes it for its own: nobody else has a pid namespace in common with it as a rule.
+func (t *Tracker) isMember(s stat) bool {
+	if shares, known := t.shares(s.pid); known && !s.zombie() { // v1 shows no cgroup of a zombie any more
+		return shares
+	}
+	return t.init
 }
 
 // learn takes over what a look showed.

@@ -39,6 +39,11 @@ type Process struct {
 	// ResidentBytes is the resident memory at the last look.
 	ResidentBytes uint64
 	Origin        Origin
+	// Age is how long it had lived when its end was noticed; 0 while it lives, or if that is unknown.
+	Age time.Duration
+	// Ancestors are its parent, the parent's parent and so on, as far as they are known, up to the main child or to the
+	// first process of an exec'd session. They are filled in when its end is noticed.
+	Ancestors []Ancestor
 
 	session     int
 	commOfLine  string // the comm when CommandLine was read: another one now means another program
@@ -49,6 +54,12 @@ type Process struct {
 	endReported bool // its status was told: nothing better can follow
 }
 
+// Ancestor is a process by which another one was started.
+type Ancestor struct {
+	PID  int
+	Comm string
+}
+
 // Tracker keeps the table of processes. It is not safe for concurrent use; only the reading of command lines goes on
 // elsewhere, since it can block without end.
 type Tracker struct {
@@ -56,6 +67,7 @@ type Tracker struct {
 	self    int
 	init    bool // we are PID 1: everybody in the pid namespace is ours
 	main    int
+	cgroup  membership
 	table   map[int]*Process
 	newest  int        // the newest pid that was looked at
 	listAt  time.Time  // when to list all processes once; zero after that
@@ -185,6 +197,7 @@ func (t *Tracker) Child(pid int) Process {
 			known.Comm, known.ParentPID = s.comm, s.ppid
 			known.forgetStaleLine()
 		}
+		t.lineage(&known)
 		return known
 	}
 	child := Process{PID: pid, ParentPID: t.self, pidfd: -1}
@@ -192,6 +205,7 @@ func (t *Tracker) Child(pid int) Process {
 		child.StartTime, child.Comm, child.ParentPID = s.startTime, s.comm, s.ppid
 		child.UID = t.proc.uid(pid)
 		child.Origin, _ = t.origin(s)
+		t.lineage(&child)
 	}
 	return child
 }

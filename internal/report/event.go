@@ -24,6 +24,16 @@ type Process struct {
 	UIDKnown bool
 	// ResidentBytes is the memory when it was last seen alive; 0 is unknown and not written.
 	ResidentBytes uint64
+	// Age is how long it had lived; 0 is unknown and not written.
+	Age time.Duration
+	// Ancestors are its parent, the parent's parent and so on, as far as they are known.
+	Ancestors []Ancestor
+}
+
+// Ancestor is a process by which another one was started.
+type Ancestor struct {
+	PID  int
+	Comm string
 }
 
 // Memory describes the memory cgroup. What is 0 is unknown and not written; a limit that is not set is not written

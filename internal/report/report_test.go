@@ -167,6 +167,9 @@ func TestReaderThatLeft(t *testing.T) {
 
 func TestLongestLine(t *testing.T) {
 	p := Process{PID: 1, Comm: strings.Repeat("\xff", 15), CommandLine: strings.Repeat("\x01", 9999)}
+	for range 8 {
+		p.Ancestors = append(p.Ancestors, Ancestor{1 << 22, p.Comm})
+	}
 	level, _ := ParseLevel("info")
 	lines := written(t, Options{Level: level, CommandLines: Full}, func(r *Reporter) { r.OOMKill(at, OOMKill{Victim: &p}) })
 	if len(lines) != 1 || len(lines[0]) > maxLineBytes {

@@ -56,7 +56,8 @@ func (r *Reporter) Rehearse() {
 func rehearse() {
 	r := &Reporter{log: zerolog.New(io.Discard)}
 	at := time.Unix(0, 0)
-	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true}
+	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true,
+		Age: time.Second, Ancestors: []Ancestor{{1, "init"}}}
 	e := OOMKill{Victim: &victim, Certainty: "certain", Evidence: []string{"counter_rise"}, Memory: Memory{LimitBytes: 1 << 20}}
 	r.oomKill(r.log.Log().Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)), e).
 		Str(zerolog.MessageFieldName, oomKillMessage(e)).Send()
@@ -171,6 +172,13 @@ func oomKillMessage(v OOMKill) string {
 	default:
 		message = fmt.Sprintf("%s (pid %d) was probably OOM-killed", printable(v.Victim.Comm), v.Victim.PID)
 	}
+	if v.Victim != nil && len(v.Victim.Ancestors) > 0 {
+		message += " (" + printable(v.Victim.Comm)
+		for _, a := range v.Victim.Ancestors {
+			message += " ← " + printable(a.Comm)
+		}
+		message += ")"
+	}
 	if v.Victim != nil && v.Victim.ResidentBytes > 0 {
 		message += ", last seen with " + humanBytes(v.Victim.ResidentBytes)
 	}
@@ -277,6 +285,16 @@ func (r *Reporter) processDict(p Process) *zerolog.Event {
 	}
 	if p.ResidentBytes > 0 {
 		d.Dict("memory", zerolog.Dict().Uint64("resident_bytes", p.ResidentBytes))
+	}
+	if p.Age > 0 {
+		d.Float64("age_seconds", p.Age.Round(10*time.Millisecond).Seconds())
+	}
+	if len(p.Ancestors) > 0 {
+		ancestors := zerolog.Arr()
+		for _, a := range p.Ancestors {
+			ancestors.Dict(zerolog.Dict().Int("pid", a.PID).Dict("executable", zerolog.Dict().Str("name", a.Comm)))
+		}
+		d.Array("ancestors", ancestors)
 	}
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,4 +162,52 @@ func TestHostileName(t *testing.T) {
 c"; "$d/a) b\"
 c" /dev/zero; rm -r "$d"; exit 0`)
 	promise{137, 1, "a) b\"\nc", "leaf", near}.check(t, code, output, cgroup.Kills(t))
+}
+
+// A kill in a cgroup below ours, which v1 counts there alone: one that was made after the start, and one two levels down
+// that has counted before.
+func TestNested(t *testing.T) {
+	cgroup := testcgroup.New(t, 64<<20)
+	const script = `
+inside() { (sh -c 'echo $PPID' >"$1/cgroup.procs"; exec tail /dev/zero) ; }
+mkdir "$0/old" "$0/old/deep" && echo 24M >"$0/old/deep/memory.limit_in_bytes"
+inside "$0/old/deep" 2>/dev/null
+exec "$@"`
+	const workload = `
+inside() { (sh -c 'echo $PPID' >"$1/cgroup.procs"; exec tail /dev/zero) ; }
+inside "$0/old/deep"
+mkdir "$0/new" && echo 24M >"$0/new/memory.limit_in_bytes"
+inside "$0/new"
+rmdir "$0/new" "$0/old/deep" "$0/old"
+exit 0`
+	code, output := inNamespaces(t, cgroup, false, nil, "/bin/sh", "-c", script, cgroup.Dir,
+		testproc.Build(t), "--log-level=debug", "--", "/bin/sh", "-c", workload, cgroup.Dir)
+	kills := testproc.Named(testproc.Events(t, output), "oom_kill")
+	if code != 137 || len(kills) != 2 {
+		t.Fatalf("exit code %d, %d events\n%s", code, len(kills), output)
+	}
+	for _, kill := range kills {
+		if kill.String("limit") != "nested" || kill.String("process", "executable", "name") != "tail" || kill.String("certainty") != "certain" {
+			t.Errorf("got %v", kill)
+		}
+	}
+	if n := cgroup.Kills(t); n != 0 {
+		t.Errorf("the kernel counted %d kills in the container's own cgroup: this test proves nothing", n)
+	}
+}
+
+// The limit that runs out is a parent's.
+func TestLimitAbove(t *testing.T) {
+	above := testcgroup.New(t, 64<<20)
+	below := filepath.Join(above.Dir, "below")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(below) }) // or the removal of the one above says so
+	inner := testcgroup.Load(t, strings.TrimPrefix(below, testcgroup.V1Mount))
+	code, output := inNamespaces(t, inner, true, nil, testproc.Build(t), "--", "/bin/sh", "-c", "tail /dev/zero; exit 0")
+	kills := testproc.Named(testproc.Events(t, output), "oom_kill")
+	if code != 137 || len(kills) != 1 || kills[0].String("limit") != "above" || kills[0].String("process", "executable", "name") != "tail" {
+		t.Errorf("exit code %d, events %v", code, kills)
+	}
 }
