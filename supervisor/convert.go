@@ -34,6 +34,7 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 			UID:           p.UID,
 			Main:          p.PID == s.mainPID,
 			Exec:          p.Origin == proctrack.Exec,
+			AliveAt:       p.AliveAt,
 			Age:           p.Age,
 			Ancestors:     ancestors,
 		},

@@ -27,6 +27,8 @@ type Process struct {
 	// PeakBytes is the largest resident size on record. The kernel's figure includes the image before exec.
 	PeakBytes uint64
 	UID       uint32
+	// AliveAt is when it was last seen with no SIGKILL sent to it, by whoever could have seen one; zero if it never was.
+	AliveAt time.Time
 	// Age is how long it had lived; 0 when unknown.
 	Age  time.Duration
 	Main bool

@@ -10,6 +10,12 @@ import (
 // being torn down can take 3 s until it is a zombie: the kernel's oom reaper waits 2 s and then tries for another
 // (OOM_REAPER_DELAY and MAX_OOM_REAP_RETRIES in mm/oom_kill.c, Linux 6.18).
 const (
+	// SettleWait is for a process with a SIGKILL status: the kernel sends the SIGKILL right after it has counted the kill,
+	// but whoever kills by himself at that moment may be seen first. What comes after it was not the kernel's doing.
+	SettleWait = 2 * time.Millisecond
+	// MarkedWithin is how long after a rise the SIGKILL is sent at the latest, with a processor that is taken away in between.
+	// Who was seen without it later than that was not the victim.
+	MarkedWithin = 100 * time.Millisecond
 	// SignaledWait is for a process that died of some signal.
 	SignaledWait = 50 * time.Millisecond
 	// VanishedWait is for a process of which only the absence is known.
@@ -77,6 +83,9 @@ func (e *Engine) Died(d Death) {
 		if len(d.Process.Ancestors) < len(old.Process.Ancestors) { // its parents may be gone by now
 			d.Process.Ancestors = old.Process.Ancestors
 		}
+		if d.Process.AliveAt.IsZero() {
+			d.Process.AliveAt = old.Process.AliveAt
+		}
 		if old.Process.Age > 0 { // it lived no longer than that
 			d.Process.Age = old.Process.Age
 		}
@@ -106,6 +115,10 @@ func (e *Engine) Deadline() (at time.Time, ok bool) {
 	if len(e.rises) > 0 {
 		sooner(e.rises[0].at.Add(BodyWait))
 		for _, c := range e.candidates {
+			if c.Knowledge == Killed {
+				sooner(e.rises[0].at.Add(SettleWait))
+				continue
+			}
 			sooner(laterOf(c.At, e.rises[0].at).Add(wait(c.Knowledge)))
 		}
 	}
@@ -113,13 +126,13 @@ func (e *Engine) Deadline() (at time.Time, ok bool) {
 }
 
 func (e *Engine) judge(now time.Time, final bool) (verdicts []Verdict) {
-	verdicts = e.judgeKilled(verdicts)
+	verdicts = e.judgeKilled(verdicts, now, final)
 	for _, k := range []Knowledge{Signaled, Vanished, KilledByUs} {
 		verdicts = e.judgeWeak(verdicts, k, now, final)
 	}
 	for len(e.rises) > 0 && (final || now.Sub(e.rises[0].at) >= BodyWait) {
 		verdicts = append(verdicts, Verdict{
-			OOM: true, Certainty: Unattributed, Evidence: []Evidence{CounterRise}, Limit: e.claim(),
+			OOM: true, Certainty: Unattributed, Evidence: []Evidence{CounterRise}, Limit: e.claim(0),
 		})
 	}
 	e.expire(now)
@@ -142,16 +155,24 @@ func (e *Engine) expire(now time.Time) {
 	})
 }
 
-// judgeKilled gives a verdict on every candidate with a SIGKILL status.
-func (e *Engine) judgeKilled(verdicts []Verdict) []Verdict {
-	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed })
-	due := e.Unclaimed()
+// judgeKilled gives a verdict on every candidate with a SIGKILL status, unless a rise that it may explain is so young
+// that somebody else may turn out to have been killed.
+func (e *Engine) judgeKilled(verdicts []Verdict, now time.Time, final bool) []Verdict {
+	unsettled := !final && len(e.rises) > 0 && now.Sub(e.rises[len(e.rises)-1].at) < SettleWait
+	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed && !(unsettled && e.explainedBy(c) >= 0) })
 	// More SIGKILL deaths than counted kills: somebody else kills at the same moment, or several processes shared one
 	// memory. The kernel takes the largest (oom_badness in mm/oom_kill.c), so the smaller ones are cleared.
-	ambiguous := due > 0 && uint64(len(killed)) > due
-	for i, c := range killed {
+	fitting := uint64(0)
+	for _, c := range killed {
+		if e.explainedBy(c) >= 0 {
+			fitting++
+		}
+	}
+	ambiguous := fitting > e.Unclaimed()
+	for _, c := range killed {
 		e.remember(c.Process.ID)
-		if uint64(i) >= due {
+		i := e.explainedBy(c)
+		if i < 0 {
 			verdicts = append(verdicts, Verdict{Process: c.Process, Certainty: Certain, Evidence: []Evidence{c.Evidence}})
 			continue
 		}
@@ -159,33 +180,39 @@ func (e *Engine) judgeKilled(verdicts []Verdict) []Verdict {
 		if ambiguous {
 			v.Certainty, v.Evidence = Probable, append(v.Evidence, Largest)
 		}
-		v.Limit = e.claim()
+		v.Limit = e.claim(i)
 		verdicts = append(verdicts, v)
 	}
 	return verdicts
 }
 
+// explainedBy returns the oldest rise that the death may explain, or -1. Who was seen alive after a rise was not the
+// victim of it (MarkedWithin).
+func (e *Engine) explainedBy(c *Death) int {
+	return slices.IndexFunc(e.rises, func(r rise) bool { return c.fits(r) })
+}
+
+func (d *Death) fits(r rise) bool { return !d.Process.AliveAt.After(r.at.Add(MarkedWithin)) }
+
 // judgeWeak names candidates of one weaker kind of knowledge for rises that nobody with a status explains, once the wait
 // for such a status is over.
 func (e *Engine) judgeWeak(verdicts []Verdict, k Knowledge, now time.Time, final bool) []Verdict {
-	for len(e.rises) > 0 {
-		from := e.rises[0].at
-		ripe := func(c *Death) bool {
-			return c.Knowledge == k && (final || now.Sub(laterOf(c.At, from)) >= wait(k))
-		}
+	for i := 0; i < len(e.rises); {
+		r := e.rises[i]
 		best := -1
 		several := false
-		for i, c := range e.candidates {
-			if !ripe(c) {
+		for j, c := range e.candidates {
+			if c.Knowledge != k || !c.fits(r) || (!final && now.Sub(laterOf(c.At, r.at)) < wait(k)) {
 				continue
 			}
 			several = several || best >= 0
 			if best < 0 || larger(c, e.candidates[best]) < 0 {
-				best = i
+				best = j
 			}
 		}
 		if best < 0 {
-			return verdicts
+			i++
+			continue
 		}
 		c := e.candidates[best]
 		e.candidates = slices.Delete(e.candidates, best, best+1)
@@ -195,7 +222,7 @@ func (e *Engine) judgeWeak(verdicts []Verdict, k Knowledge, now time.Time, final
 		if several {
 			v.Evidence = append(v.Evidence, Largest)
 		}
-		v.Limit = e.claim()
+		v.Limit = e.claim(i) // the next rise comes to stand at i if this one is used up
 		verdicts = append(verdicts, v)
 	}
 	return verdicts
@@ -218,11 +245,11 @@ func (e *Engine) take(fits func(*Death) bool) (taken []*Death) {
 	return taken
 }
 
-// claim takes one kill off the oldest rise.
-func (e *Engine) claim() Limit {
-	limit := e.rises[0].limit
-	if e.rises[0].unclaimed--; e.rises[0].unclaimed == 0 {
-		e.rises = slices.Delete(e.rises, 0, 1)
+// claim takes one kill off a rise.
+func (e *Engine) claim(i int) Limit {
+	limit := e.rises[i].limit
+	if e.rises[i].unclaimed--; e.rises[i].unclaimed == 0 {
+		e.rises = slices.Delete(e.rises, i, i+1)
 	}
 	return limit
 }

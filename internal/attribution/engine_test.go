@@ -27,7 +27,13 @@ func TestKilledAndOneRise(t *testing.T) {
 		if !riseFirst {
 			e.Rose(1, OwnLimit, start)
 		}
-		got := e.Judge(start)
+		if at, ok := e.Deadline(); !ok || !at.Equal(start.Add(SettleWait)) {
+			t.Errorf("rise first %v: deadline %v %v", riseFirst, at, ok)
+		}
+		if early := e.Judge(start.Add(SettleWait - 1)); len(early) != 0 {
+			t.Errorf("rise first %v: early: %+v", riseFirst, early)
+		}
+		got := e.Judge(start.Add(SettleWait))
 		if len(got) != 1 || !got[0].OOM || got[0].Certainty != Certain || got[0].Process.PID != 5 || got[0].Limit != OwnLimit ||
 			!slices.Equal(got[0].Evidence, []Evidence{CounterRise, WaitStatus}) {
 			t.Errorf("rise first %v: %+v", riseFirst, got)
@@ -60,7 +66,7 @@ func TestLargestOfTwoWhateverTheOrder(t *testing.T) {
 		for _, d := range deaths {
 			e.Died(d)
 		}
-		got := e.Judge(start)
+		got := e.Judge(start.Add(SettleWait))
 		if len(got) != 4 || !got[0].OOM || got[0].Process.PID != 6 || got[0].Certainty != Probable ||
 			!slices.Contains(got[0].Evidence, Largest) {
 			t.Fatalf("seed %d: %+v", seed, got)
@@ -70,6 +76,66 @@ func TestLargestOfTwoWhateverTheOrder(t *testing.T) {
 				t.Errorf("seed %d: not cleared: %+v", seed, v)
 			}
 		}
+	}
+}
+
+// Somebody kills by himself in the moment in which a kill is counted and its victim is not marked yet.
+func TestLookAlikeSeenFirst(t *testing.T) {
+	var e Engine
+	e.Died(death(5, Killed, 1, 0))
+	e.Rose(1, OwnLimit, start)
+	if early := e.Judge(start); len(early) != 0 {
+		t.Fatalf("named before the victim can have been seen: %+v", early)
+	}
+	e.Died(death(6, Killed, 100, time.Millisecond))
+	got := e.Judge(start.Add(SettleWait))
+	if len(got) != 2 || !got[0].OOM || got[0].Process.PID != 6 || got[0].Certainty != Probable || got[1].OOM {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A kill whose victim was never seen, and a second later a worker is killed by its master: it lived when the kernel
+// killed.
+func TestSeenAliveAfterTheRise(t *testing.T) {
+	for _, k := range []Knowledge{Killed, Signaled, Vanished} {
+		var e Engine
+		e.Rose(1, OwnLimit, start)
+		d := death(5, k, 1, time.Second)
+		d.Process.AliveAt = start.Add(MarkedWithin + 1)
+		e.Died(d)
+		got := e.Finish(start.Add(2 * time.Second))
+		for _, v := range got {
+			if v.OOM && v.Certainty != Unattributed {
+				t.Errorf("%d: %+v", k, v)
+			}
+		}
+		if e.Unclaimed() != 0 || len(got) == 0 {
+			t.Errorf("%d: %+v", k, got)
+		}
+		// The control: seen alive a little later than the counter, which a processor that was taken away explains.
+		e = Engine{}
+		e.Rose(1, OwnLimit, start)
+		d.Process.AliveAt = start.Add(MarkedWithin)
+		e.Died(d)
+		if got := e.Finish(start.Add(2 * time.Second)); len(got) != 1 || got[0].Process.PID != 5 {
+			t.Errorf("%d: the control: %+v", k, got)
+		}
+	}
+}
+
+// Of two rises, the victim of the second may have been seen alive between them.
+func TestAliveBetweenRises(t *testing.T) {
+	var e Engine
+	e.Rose(1, LimitAbove, start)
+	e.Rose(1, OwnLimit, start.Add(time.Second))
+	d := death(5, Killed, 1, time.Second)
+	d.Process.AliveAt = start.Add(time.Second)
+	e.Died(d)
+	e.Died(death(6, Vanished, 1, 0))
+	got := e.Judge(start.Add(2 * time.Second))
+	if len(got) != 2 || got[0].Process.PID != 5 || got[0].Limit != OwnLimit || got[0].Certainty != Certain ||
+		got[1].Process.PID != 6 || got[1].Limit != LimitAbove || got[1].Certainty != Probable {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -181,6 +247,9 @@ func FuzzEngine(f *testing.F) {
 				kills += int(argument % 3)
 			case 1:
 				d := death(1+int(argument%16), Knowledge(argument/16%5), uint64(operations[i]), now.Sub(start))
+				if operations[i]&0x80 != 0 {
+					d.Process.AliveAt = now
+				}
 				killed[d.Process.ID] = killed[d.Process.ID] || d.Knowledge == Killed
 				e.Died(d)
 			case 2:

@@ -180,6 +180,9 @@ func (t *Tracker) learn(p *Process, s stat, now time.Time) {
 	p.ParentPID, p.Comm, p.session, p.seen = s.ppid, s.comm, s.session, now
 	if !s.zombie() && s.flags&flagExiting == 0 {
 		p.ResidentBytes = s.rssPages * t.page
+		if s.open && s.exitCode == 0 {
+			p.AliveAt = now
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ type stat struct {
 	startTime uint64 // clock ticks since boot
 	rssPages  uint64
 	exitCode  unix.WaitStatus
+	// open says that the kernel shows us what only who may ptrace the process sees, such as its exit code. For others it
+	// prints 1 as the address where the program's code begins (do_task_stat in fs/proc/array.c, Linux 6.18).
+	open bool
 }
 
 // Flags in field 9. They are public whoever asks.
@@ -34,6 +37,7 @@ const (
 	fieldFlags     = 9 - 3
 	fieldStartTime = 22 - 3
 	fieldRSS       = 24 - 3
+	fieldStartCode = 26 - 3
 	fieldExitCode  = 52 - 3
 )
 
@@ -67,6 +71,8 @@ func parseStat(text []byte) (s stat, ok bool) {
 			s.startTime = number(field)
 		case fieldRSS:
 			s.rssPages = number(field)
+		case fieldStartCode:
+			s.open = number(field) > 1
 		case fieldExitCode:
 			s.exitCode = unix.WaitStatus(number(field))
 		}

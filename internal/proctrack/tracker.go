@@ -39,6 +39,8 @@ type Process struct {
 	// ResidentBytes is the resident memory at the last look.
 	ResidentBytes uint64
 	Origin        Origin
+	// AliveAt is when a look last showed that no SIGKILL had been sent to it; zero if no look could show that.
+	AliveAt time.Time
 	// Age is how long it had lived when its end was noticed; 0 while it lives, or if that is unknown.
 	Age time.Duration
 	// Ancestors are its parent, the parent's parent and so on, as far as they are known, up to the main child or to the
