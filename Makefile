@@ -7,9 +7,10 @@ BIN     ?= bin/oominit
 GCFLAGS := $(patsubst %,-gcflags=%=-l,encoding/json fmt log net reflect time)
 LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
 FUZZTIME ?= 10s
+N        ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt bench demo fuzz clean
+.PHONY: help build test lint fmt bench trials demo fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +31,10 @@ fmt: ## gofmt over all files
 
 bench: build ## measure beside tini, dumb-init and catatonit
 	$(GO) run ./bench -oominit bin/oominit
+
+trials: build ## N (1000) random OOM kills whose truth is known, against the kernel's log
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/scene ./test/trials/scene
+	$(GO) run ./test/trials -oominit $(BIN) -scene bin/scene -n $(N)
 
 demo: build ## the same container without and with oominit
 	sh examples/demo/demo.sh

@@ -159,7 +159,7 @@ func (e *Engine) expire(now time.Time) {
 // that somebody else may turn out to have been killed.
 func (e *Engine) judgeKilled(verdicts []Verdict, now time.Time, final bool) []Verdict {
 	unsettled := !final && len(e.rises) > 0 && now.Sub(e.rises[len(e.rises)-1].at) < SettleWait
-	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed && !(unsettled && e.explainedBy(c) >= 0) })
+	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed && (!unsettled || e.explainedBy(c) < 0) })
 	// More SIGKILL deaths than counted kills: somebody else kills at the same moment, or several processes shared one
 	// memory. The kernel takes the largest (oom_badness in mm/oom_kill.c), so the smaller ones are cleared.
 	fitting := uint64(0)

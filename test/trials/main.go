@@ -1,0 +1,89 @@
+// Command trials has the kernel kill at random in containers, and compares what oominit says with what the kernel's log
+// says. It prints a table by kind. It takes root and a memory cgroup that can be made.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	program := flag.String("oominit", "bin/oominit", "the binary to try")
+	scene := flag.String("scene", "bin/scene", "the program that runs in the containers")
+	n := flag.Int("n", 1000, "how many trials")
+	seed := flag.Int64("seed", time.Now().UnixNano(), "of the random choices")
+	only := flag.String("kind", "", "only kinds whose name contains this")
+	verbose := flag.Bool("v", false, "show the events of every trial that went wrong")
+	flag.Parse()
+	if err := run(*program, *scene, *n, *seed, *only, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "trials:", err)
+		os.Exit(1)
+	}
+}
+
+func run(program, scene string, n int, seed int64, only string, verbose bool) error {
+	p, err := findPlace()
+	if err != nil {
+		return err
+	}
+	log, err := openKernelLog()
+	if err != nil {
+		return err
+	}
+	for _, name := range []*string{&program, &scene} {
+		if *name, err = filepath.Abs(*name); err != nil {
+			return err
+		}
+		if _, err := os.Stat(*name); err != nil {
+			return fmt.Errorf("run make trials, which builds it: %w", err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "oominit-trials-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	chosen := slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !strings.Contains(k.name, only) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("no kind has %q in its name", only)
+	}
+	random := rand.New(rand.NewSource(seed))
+	results := make([]tally, len(chosen))
+	for i := range n {
+		k := i % len(chosen)
+		o, err := newTrial(chosen[k], i, random).run(p, log, program, scene, dir, random)
+		if err != nil {
+			return fmt.Errorf("trial %d (seed %d): %w", i, seed, err)
+		}
+		if faults := results[k].add(o); len(faults) > 0 && verbose {
+			fmt.Fprintf(os.Stderr, "trial %d, %s: %s\nkernel: %v, pids: %v, exit code %d\n%s\n", i, o.name, strings.Join(faults, "; "),
+				o.kills, o.pids, o.code, o.output)
+		}
+	}
+	fmt.Printf("%d trials, seed %d, %s\n\n%s", n, seed, describe(p), table(chosen, results))
+	return judge(results)
+}
+
+// describe names the kernel and the cgroup version.
+func describe(p place) string {
+	var uts unix.Utsname
+	if unix.Uname(&uts) != nil {
+		return "unknown kernel"
+	}
+	version := "v1"
+	if p.v2 {
+		version = "v2"
+	}
+	return "Linux " + unix.ByteSliceToString(uts.Release[:]) + ", cgroup " + version
+}
+
+var errMissed = errors.New("an OOM kill was not what it was said to be; -v shows which")
