@@ -17,7 +17,7 @@ const statTail = " S 7 8 9 0 -1 1024 0 0 0 0 0 0 0 0 20 0 1 0 4711 4096 33 0 0 0
 func TestParseStat(t *testing.T) {
 	for _, comm := range []string{"sh", "", "a) b", "a\nb", `"'`, "\xff\xfe", "x) Z 1 1", "((", ")))"} {
 		s, ok := parseStat([]byte("12 (" + comm + ")" + statTail))
-		want := stat{pid: 12, comm: comm, state: 'S', ppid: 7, session: 9, flags: flagSignaled, startTime: 4711, rssPages: 33, exitCode: 9}
+		want := stat{pid: 12, comm: comm, state: 'S', ppid: 7, session: 9, flags: flagSignaled, threads: 1, startTime: 4711, rssPages: 33, exitCode: 9}
 		if !ok || s != want {
 			t.Errorf("%q: %+v %v", comm, s, ok)
 		}
@@ -25,6 +25,20 @@ func TestParseStat(t *testing.T) {
 	for _, text := range []string{"", "12", "12 (a", "12 )a(", "(a)" + statTail, "x (a)" + statTail, "0 (a)" + statTail, "12 (a) S 1 2"} {
 		if s, ok := parseStat([]byte(text)); ok {
 			t.Errorf("%q: %+v", text, s)
+		}
+	}
+}
+
+// A process whose first thread has ended is no zombie while others go on: as one it was passed over.
+func TestZombie(t *testing.T) {
+	for text, want := range map[string]bool{
+		"12 (a) Z 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0 0\n": true,
+		"12 (a) X 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 0 0 4711 0 0 0\n": true,
+		"12 (a) Z 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 5 0 4711 0 0 0\n": false,
+		"12 (a) S 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0 0\n": false,
+	} {
+		if s, ok := parseStat([]byte(text)); !ok || s.zombie() != want {
+			t.Errorf("%q: %v, %v", text, s.zombie(), ok)
 		}
 	}
 }

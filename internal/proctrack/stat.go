@@ -15,6 +15,7 @@ type stat struct {
 	ppid      int
 	session   int
 	flags     uint64 // PF_* of include/linux/sched.h
+	threads   uint64
 	startTime uint64 // clock ticks since boot
 	rssPages  uint64
 	exitCode  unix.WaitStatus
@@ -35,6 +36,7 @@ const (
 	fieldPPID      = 4 - 3
 	fieldSession   = 6 - 3
 	fieldFlags     = 9 - 3
+	fieldThreads   = 20 - 3
 	fieldStartTime = 22 - 3
 	fieldRSS       = 24 - 3
 	fieldStartCode = 26 - 3
@@ -67,6 +69,8 @@ func parseStat(text []byte) (s stat, ok bool) {
 			s.session = int(number(field))
 		case fieldFlags:
 			s.flags = number(field)
+		case fieldThreads:
+			s.threads = number(field)
 		case fieldStartTime:
 			s.startTime = number(field)
 		case fieldRSS:
@@ -96,8 +100,9 @@ func number(digits []byte) (value uint64) {
 	return value
 }
 
-// zombie reports whether the process has ended and waits to be reaped.
-func (s stat) zombie() bool { return s.state == 'Z' || s.state == 'X' }
+// zombie reports whether the process has ended and waits to be reaped. One whose first thread has ended while others go
+// on looks the same but for their number.
+func (s stat) zombie() bool { return (s.state == 'Z' || s.state == 'X') && s.threads <= 1 }
 
 // newestPID returns the last field of /proc/loadavg: the pid that was given out last in the reader's own pid namespace
 // (loadavg_proc_show in fs/proc/loadavg.c, Linux 6.18).

@@ -23,7 +23,20 @@ func main() {
 	seed := flag.Int64("seed", time.Now().UnixNano(), "of the random choices")
 	only := flag.String("kind", "", "only kinds whose name contains this")
 	verbose := flag.Bool("v", false, "show the events of every trial that went wrong")
+	inUML := flag.Bool("uml", false, "run in a user-mode Linux: cgroup v2")
+	powerOff := flag.Bool("poweroff", false, "only end the user-mode Linux that this is the first process of")
 	flag.Parse()
+	if *powerOff {
+		fmt.Fprintln(os.Stderr, "trials:", poweroff())
+		os.Exit(1)
+	}
+	if *inUML {
+		if err := runInUML(); err != nil {
+			fmt.Fprintln(os.Stderr, "trials:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*program, *scene, *n, *seed, *only, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "trials:", err)
 		os.Exit(1)
