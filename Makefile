@@ -3,8 +3,10 @@
 GO      ?= go
 VERSION ?=
 BIN     ?= bin/oominit
-# Without inlining in packages that only write text, the binary is 28 KB smaller and starts as fast.
-GCFLAGS := $(patsubst %,-gcflags=%=-l,encoding/json fmt log net reflect time)
+# Without inlining in packages that only write text, the binary is 32 KB smaller and starts as fast.
+GCFLAGS := $(patsubst %,-gcflags=%=-l,encoding/json fmt log net reflect sync time)
+# The older collector is 49 KB smaller, and there is next to nothing to collect. Go versions without the choice build too.
+OLDER_GC := $(shell GOEXPERIMENT=nogreenteagc $(GO) version >/dev/null 2>&1 && echo nogreenteagc)
 LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
 FUZZTIME ?= 10s
 N        ?= 1000
@@ -16,7 +18,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## bin/oominit (or BIN), static and stripped
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' $(GCFLAGS) -o $(BIN) ./cmd/oominit
+	CGO_ENABLED=0 GOEXPERIMENT=$(OLDER_GC) $(GO) build -trimpath -ldflags '$(LDFLAGS)' $(GCFLAGS) -o $(BIN) ./cmd/oominit
 
 test: ## all tests that this machine can run; lists those that it cannot, each with its reason
 	@mkdir -p bin

@@ -74,7 +74,7 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		s.readCounters(now)
 		d := s.death(victim, attribution.Killed, attribution.WaitStatus, now)
 		d.Process.PeakBytes = uint64(max(usage.Maxrss, 0)) << 10 // in KiB, getrusage(2)
-		s.engine.Died(d)
+		s.died(now, d)
 		if s.engine.Unclaimed() > 0 {
 			s.tracker.Scan(now, s.observe)
 		}

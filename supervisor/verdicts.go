@@ -7,6 +7,7 @@ import (
 
 	"github.com/oominit/oominit/internal/attribution"
 	"github.com/oominit/oominit/internal/proctrack"
+	"github.com/oominit/oominit/internal/report"
 	"github.com/oominit/oominit/policy"
 )
 
@@ -18,16 +19,32 @@ func (s *Supervisor) observe(d proctrack.Death) {
 	}
 	switch d.Knowledge {
 	case proctrack.Vanished:
-		s.engine.Died(s.death(d.Process, attribution.Vanished, attribution.Gone, now))
+		s.died(now, s.death(d.Process, attribution.Vanished, attribution.Gone, now))
 	case proctrack.Signaled:
-		s.engine.Died(s.death(d.Process, attribution.Signaled, attribution.SignaledFlag, now))
+		s.died(now, s.death(d.Process, attribution.Signaled, attribution.SignaledFlag, now))
 	case proctrack.StatCode, proctrack.PidfdStatus:
 		knowledge := attribution.Ended
 		if d.Status.Signaled() && d.Status.Signal() == unix.SIGKILL {
 			knowledge = attribution.Killed
 		}
-		s.engine.Died(s.death(d.Process, knowledge, evidence[d.Knowledge], now))
+		s.died(now, s.death(d.Process, knowledge, evidence[d.Knowledge], now))
 	}
+}
+
+// rose and died give the engine what it judges by.
+func (s *Supervisor) rose(now time.Time, kills uint64, limit attribution.Limit) {
+	if kills > 0 {
+		s.report.Observation(now, report.Observation{Kills: kills, Limit: string(limit)})
+		s.engine.Rose(kills, limit, now)
+	}
+}
+
+func (s *Supervisor) died(now time.Time, d attribution.Death) {
+	s.report.Observation(now, report.Observation{
+		Process: process(d.Process), StartTime: d.Process.StartTime, AliveAt: d.Process.AliveAt,
+		Knowledge: d.Knowledge.String(), Evidence: string(d.Evidence),
+	})
+	s.engine.Died(d)
 }
 
 // judge takes the verdicts that can be given now.

@@ -73,8 +73,8 @@ func (s *Supervisor) readCounters(now time.Time) {
 	}
 	own, below := counters.OOMKill-w.last.OOMKill, counters.NestedKill-w.last.NestedKill
 	if own > 0 || below > 0 {
-		s.engine.Rose(own, s.whichLimit(now), now)
-		s.engine.Rose(below, attribution.NestedLimit, now) // it may have been one above, which v1 does not tell
+		s.rose(now, own, s.whichLimit(now))
+		s.rose(now, below, attribution.NestedLimit) // it may have been one above, which v1 does not tell
 		w.looksSince, w.lookAgainAt, w.roseAt = 0, now.Add(lookAgain[0]), now
 	}
 	w.last = counters
@@ -110,6 +110,9 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.watch.sawUsage(now, usage, limit)
 	if s.watch.stillness.needed(now, usage, limit, s.watch.roseAt) {
 		s.watch.lookAgainAt = now.Add(stillEvery)
+		if s.engine.Unclaimed() > 0 {
+			s.tracker.ScanKept(now, s.observe) // the victim may be gone before there is room
+		}
 		return
 	}
 	if s.tracker.Look(now, s.watch.polled || usage >= limit/2 || s.engine.Unclaimed() > 0) {

@@ -60,6 +60,14 @@ const (
 	Ended
 )
 
+// Knowledges lists the names of the kinds of knowledge, in their order.
+func Knowledges() []string {
+	return []string{"vanished", "signaled", "killed_by_us", "killed", "ended"}
+}
+
+// String returns the name.
+func (k Knowledge) String() string { return Knowledges()[k] }
+
 // Evidence is one observation that a verdict rests on.
 type Evidence string
 

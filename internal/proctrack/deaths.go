@@ -89,7 +89,13 @@ func (t *Tracker) AllClear() {
 // look reads the process's stat. It is absent only if it is gone for certain: a pid that is hidden or somebody else's
 // by now is told apart.
 func (t *Tracker) look(p *Process) (stat, presence) {
-	s, found := t.proc.stat(p.PID)
+	var s stat
+	var found presence
+	if p.statFD >= 0 {
+		s, found = t.proc.keptStat(p.statFD)
+	} else {
+		s, found = t.proc.stat(p.PID)
+	}
 	switch found {
 	case present:
 		if s.startTime != p.StartTime {
@@ -126,6 +132,22 @@ func (t *Tracker) Scan(now time.Time, yield func(Death)) {
 		case absent:
 			t.gone(p, yield)
 		case unsure:
+		}
+	}
+}
+
+// ScanKept is Scan for the processes whose stat file is kept open. It takes no memory.
+func (t *Tracker) ScanKept(now time.Time, yield func(Death)) {
+	if t == nil {
+		return
+	}
+	for _, p := range t.table {
+		if p.statFD < 0 {
+			continue
+		}
+		if s, found := t.look(p); found == present {
+			t.learn(p, s, now)
+			t.dying(p, s, yield)
 		}
 	}
 }

@@ -132,13 +132,14 @@ func (t *Tracker) adopt(pid, fd int, now time.Time) {
 	origin, ours := t.origin(s)
 	if found != present || !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
 		if status, ok := exitStatus(fd); ok && status.Signaled() && found == absent && t.init {
-			t.unseen = append(t.unseen, Death{Process{PID: pid, pidfd: -1}, PidfdStatus, status})
+			t.unseen = append(t.unseen, Death{Process{PID: pid, pidfd: -1, statFD: -1}, PidfdStatus, status})
 		}
 		t.closePidfd(fd)
 		return
 	}
-	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, youth: looksAtYoung}
+	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, statFD: -1, youth: looksAtYoung}
 	t.watch(p, fd)
+	t.keep(p)
 	t.learn(p, s, now)
 	t.table[pid] = p
 	t.young = append(t.young, p)

@@ -10,6 +10,8 @@ import (
 // program itself needs.
 type pidfdBudget struct {
 	open, most int
+	// kept is how many stat files are held open besides, at most maxKept.
+	kept int
 	// refused says that pidfd_open does not work here: before Linux 5.3, or a seccomp profile forbids it.
 	refused bool
 }
@@ -29,12 +31,28 @@ func newPidfdBudget() pidfdBudget {
 	return pidfdBudget{most: max(0, int(limit.Cur)-reservedFiles)}
 }
 
+// maxKept bounds the stat files that are kept open: each takes about 5 KiB of the container's memory.
+const maxKept = 32
+
+// keep opens the stat file of a process for as long as it is known, if there is room, and reads it once. In a small
+// container everybody's is then read without taking memory, also when there is none.
+func (t *Tracker) keep(p *Process) {
+	b := &t.pidfds
+	if b.kept >= maxKept || b.open+b.kept >= b.most {
+		return
+	}
+	if p.statFD = t.proc.keepStat(p.PID); p.statFD >= 0 {
+		b.kept++
+		_, _ = t.proc.keptStat(p.statFD) // the buffer is made now
+	}
+}
+
 // openPidfd opens a pidfd if the budget allows one, and otherwise returns -1. It reports false if there is no process
 // by that number: it is gone, or it is a thread's. Threads take their ids from the same row as processes, and /proc
 // shows them to whoever asks for the number, though it does not list them.
 func (t *Tracker) openPidfd(pid int) (fd int, process bool) {
 	b := &t.pidfds
-	if b.refused || b.open >= b.most {
+	if b.refused || b.open+b.kept >= b.most {
 		return -1, t.proc.leader(pid)
 	}
 	fd, errno := pidfdOpen(pid)
@@ -45,7 +63,7 @@ func (t *Tracker) openPidfd(pid int) (fd int, process bool) {
 	case unix.EINVAL, unix.ENOENT, unix.ESRCH:
 		return -1, false // no leader of a thread group (pidfd_open(2); ENOENT since Linux 6.15), or nobody
 	case unix.EMFILE:
-		b.most = b.open
+		b.most = b.open + b.kept
 	case unix.ENOSYS, unix.EPERM:
 		b.refused = true
 	default: // ENFILE, ENOMEM: the next one may be had

@@ -62,7 +62,27 @@ const (
 
 // stat reads /proc/PID/stat. It never takes the mmap lock of the process.
 func (p *procfs) stat(pid int) (stat, presence) {
-	n, found := p.read(strconv.Itoa(pid) + "/stat")
+	return p.parse(p.read(strconv.Itoa(pid) + "/stat"))
+}
+
+// keepStat opens the stat file of a process, and returns -1 if it cannot.
+func (p *procfs) keepStat(pid int) (fd int) {
+	fd, err := unix.Openat(p.dir, strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// keptStat reads a stat file that was opened before. Unlike opening it, that takes no memory once it was done before
+// (seq_read_iter in fs/seq_file.c keeps its buffer, Linux 6.18), and the file is the process's even when its pid is
+// somebody else's.
+func (p *procfs) keptStat(fd int) (stat, presence) {
+	n, err := pread(fd, p.buffer[:])
+	return p.parse(n, presenceOf(err))
+}
+
+func (p *procfs) parse(n int, found presence) (stat, presence) {
 	if found != present {
 		return stat{}, found
 	}
@@ -99,13 +119,17 @@ func (p *procfs) read(name string) (n int, found presence) {
 		defer func() { _ = unix.Close(fd) }() // only read from
 		n, err = pread(fd, p.buffer[:])
 	}
+	return n, presenceOf(err)
+}
+
+func presenceOf(err error) presence {
 	switch {
 	case err == nil:
-		return n, present
+		return present
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
-		return 0, absent
+		return absent
 	default:
-		return 0, unsure
+		return unsure
 	}
 }
 

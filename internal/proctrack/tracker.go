@@ -50,6 +50,7 @@ type Process struct {
 	session     int
 	commOfLine  string // the comm when CommandLine was read: another one now means another program
 	pidfd       int    // -1 without
+	statFD      int    // /proc/PID/stat, kept open; -1 without
 	seen        time.Time
 	youth       int  // how many more Looks look at it again: what it is may change at once, by exec
 	asked       bool // its command line was asked for
@@ -187,7 +188,7 @@ func (t *Tracker) Len() int {
 // name; the rest is from the last look, if there was one.
 func (t *Tracker) Child(pid int) Process {
 	if t == nil {
-		return Process{PID: pid}
+		return Process{PID: pid, pidfd: -1, statFD: -1}
 	}
 	t.lines.collect(t.learnLine)
 	s, found := t.proc.stat(pid)
@@ -202,7 +203,7 @@ func (t *Tracker) Child(pid int) Process {
 		t.lineage(&known)
 		return known
 	}
-	child := Process{PID: pid, ParentPID: t.self, pidfd: -1}
+	child := Process{PID: pid, ParentPID: t.self, pidfd: -1, statFD: -1}
 	if ok {
 		child.StartTime, child.Comm, child.ParentPID = s.startTime, s.comm, s.ppid
 		child.UID = t.proc.uid(pid)
@@ -224,6 +225,11 @@ func (t *Tracker) Forget(pid int) {
 
 func (t *Tracker) drop(p *Process) {
 	t.unwatch(p)
+	if p.statFD >= 0 {
+		closeRaw(p.statFD)
+		p.statFD = -1
+		t.pidfds.kept--
+	}
 	p.youth = 0
 	if t.table[p.PID] == p {
 		delete(t.table, p.PID)

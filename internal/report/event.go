@@ -88,6 +88,18 @@ type SIGKILL struct {
 	Evidence []string
 }
 
+// Observation is the event "observation", at debug: what a verdict will rest on. Either Kills is above 0, for a rise of the
+// counter, or Knowledge and Evidence say what was seen of the process.
+type Observation struct {
+	Kills     uint64
+	Limit     string
+	Process   Process
+	StartTime uint64 // in clock ticks since boot
+	AliveAt   time.Time
+	Knowledge string
+	Evidence  string
+}
+
 // LimitHit is the event "memory_limit_hit", at info: usage reached the limit and the kernel reclaims.
 type LimitHit struct {
 	Hits   uint64

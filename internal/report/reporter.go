@@ -200,6 +200,29 @@ func (r *Reporter) SIGKILL(at time.Time, v SIGKILL) {
 	})
 }
 
+// Observation reports what a verdict will rest on.
+func (r *Reporter) Observation(at time.Time, v Observation) {
+	if r.queue == nil || r.options.Level > zerolog.DebugLevel {
+		return // the message is not worth its making
+	}
+	message := fmt.Sprintf("%s (pid %d): %s, by %s", printable(v.Process.Comm), v.Process.PID, v.Knowledge, v.Evidence)
+	if v.Kills > 0 {
+		message = fmt.Sprintf("OOM kills counted: %d more; limit %s", v.Kills, v.Limit)
+	}
+	r.emit(at, zerolog.DebugLevel, "observation", message, func(e *zerolog.Event) {
+		if v.Kills > 0 {
+			e.Dict("rise", zerolog.Dict().Uint64("kills", v.Kills).Str("limit", v.Limit))
+			return
+		}
+		r.process(e, "process", v.Process)
+		d := zerolog.Dict().Str("knowledge", v.Knowledge).Str("evidence", v.Evidence).Uint64("start_time_ticks", v.StartTime)
+		if !v.AliveAt.IsZero() {
+			d.Str("alive_at", v.AliveAt.UTC().Format(timeFormat))
+		}
+		e.Dict("death", d)
+	})
+}
+
 // LimitHit reports that usage reached the limit.
 func (r *Reporter) LimitHit(at time.Time, v LimitHit) {
 	r.emit(at, zerolog.InfoLevel, "memory_limit_hit", "memory usage reached the limit", func(e *zerolog.Event) {
@@ -287,7 +310,7 @@ func (r *Reporter) processDict(p Process) *zerolog.Event {
 		d.Dict("memory", zerolog.Dict().Uint64("resident_bytes", p.ResidentBytes))
 	}
 	if p.Age > 0 {
-		d.Float64("age_seconds", p.Age.Round(10*time.Millisecond).Seconds())
+		d.Float64("age_seconds", max(p.Age, 10*time.Millisecond).Round(10*time.Millisecond).Seconds())
 	}
 	if len(p.Ancestors) > 0 {
 		ancestors := zerolog.Arr()

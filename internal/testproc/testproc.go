@@ -59,6 +59,7 @@ var (
 	// As everybody else builds it.
 	buildInit    = builder("oominit", func(file string) []string { return []string{"make", "build", "BIN=" + file} })
 	buildActor   = builder("actor", goBuild("./internal/testproc/actor"))
+	buildScene   = builder("scene", goBuild("./test/trials/scene"))
 	buildWitness = builder("witness", goBuild("./internal/testcgroup/witness"))
 )
 
@@ -78,6 +79,12 @@ func BuildActor(t testing.TB) string {
 func BuildWitness(t testing.TB) string {
 	t.Helper()
 	return built(t, buildWitness)
+}
+
+// BuildScene returns the path of the program that the trials run in their containers.
+func BuildScene(t testing.TB) string {
+	t.Helper()
+	return built(t, buildScene)
 }
 
 func built(t testing.TB, build func() (string, error)) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ func main() {
 	n := flag.Int("n", 1000, "how many trials")
 	seed := flag.Int64("seed", time.Now().UnixNano(), "of the random choices")
 	only := flag.String("kind", "", "only kinds whose name contains this")
+	record := flag.String("record", "", "write the output of each trial to a file in this directory")
 	verbose := flag.Bool("v", false, "show the events of every trial that went wrong")
 	inUML := flag.Bool("uml", false, "run in a user-mode Linux: cgroup v2")
 	powerOff := flag.Bool("poweroff", false, "only end the user-mode Linux that this is the first process of")
@@ -37,13 +39,24 @@ func main() {
 		}
 		return
 	}
-	if err := run(*program, *scene, *n, *seed, *only, *verbose); err != nil {
+	if err := run(options{*program, *scene, *n, *seed, *only, *record, *verbose}, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "trials:", err)
 		os.Exit(1)
 	}
 }
 
-func run(program, scene string, n int, seed int64, only string, verbose bool) error {
+// options are the flags.
+type options struct {
+	program, scene string
+	n              int
+	seed           int64
+	only           string
+	record         string
+	verbose        bool
+}
+
+// run makes the trials and prints the table.
+func run(o options, out io.Writer) error {
 	p, err := findPlace()
 	if err != nil {
 		return err
@@ -52,7 +65,7 @@ func run(program, scene string, n int, seed int64, only string, verbose bool) er
 	if err != nil {
 		return err
 	}
-	for _, name := range []*string{&program, &scene} {
+	for _, name := range []*string{&o.program, &o.scene} {
 		if *name, err = filepath.Abs(*name); err != nil {
 			return err
 		}
@@ -65,24 +78,32 @@ func run(program, scene string, n int, seed int64, only string, verbose bool) er
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	chosen := slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !strings.Contains(k.name, only) })
+	chosen := slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !strings.Contains(k.name, o.only) })
 	if len(chosen) == 0 {
-		return fmt.Errorf("no kind has %q in its name", only)
+		return fmt.Errorf("no kind has %q in its name", o.only)
 	}
-	random := rand.New(rand.NewSource(seed))
+	random := rand.New(rand.NewSource(o.seed))
 	results := make([]tally, len(chosen))
-	for i := range n {
+	for i := range o.n {
 		k := i % len(chosen)
-		o, err := newTrial(chosen[k], i, random).run(p, log, program, scene, dir, random)
+		result, err := newTrial(chosen[k], i, random).run(p, log, o.program, o.scene, dir, random)
 		if err != nil {
-			return fmt.Errorf("trial %d (seed %d): %w", i, seed, err)
+			return fmt.Errorf("trial %d (seed %d): %w", i, o.seed, err)
 		}
-		if faults := results[k].add(o); len(faults) > 0 && verbose {
-			fmt.Fprintf(os.Stderr, "trial %d, %s: %s\nkernel: %v, pids: %v, exit code %d\n%s\n", i, o.name, strings.Join(faults, "; "),
-				o.kills, o.pids, o.code, o.output)
+		if o.record != "" {
+			name := fmt.Sprintf("%03d-%s.jsonl", i, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(result.name))
+			if err := os.WriteFile(filepath.Join(o.record, name), []byte(result.output), 0o644); err != nil {
+				return err
+			}
+		}
+		if faults := results[k].add(result); len(faults) > 0 && o.verbose {
+			fmt.Fprintf(os.Stderr, "trial %d, %s: %s\nkernel: %v, pids: %v, exit code %d\n%s\n", i, result.name,
+				strings.Join(faults, "; "), result.kills, result.pids, result.code, result.output)
 		}
 	}
-	fmt.Printf("%d trials, seed %d, %s\n\n%s", n, seed, describe(p), table(chosen, results))
+	if _, err := fmt.Fprintf(out, "%d trials, seed %d, %s\n\n%s", o.n, o.seed, describe(p), table(chosen, results)); err != nil {
+		return err
+	}
 	return judge(results)
 }
 

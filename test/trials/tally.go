@@ -17,6 +17,8 @@ type tally struct {
 	// falseCertain counts events that are certain of a process that the kernel did not kill, doubled events that tell of
 	// one that has its event already or that was never killed.
 	falseCertain, doubled int
+	// void counts runs in which the kernel killed nobody although there was somebody to be killed.
+	void int
 	// lost counts runs in which the kernel took oominit itself.
 	lost    int
 	latency []time.Duration
@@ -28,6 +30,10 @@ func (t *tally) add(o outcome) (faults []string) {
 	if o.initKilled {
 		t.lost++
 		return []string{"the kernel took oominit"}
+	}
+	if len(o.kills) == 0 && (o.mainIsHog || o.enter || o.kind.hogs > 0) {
+		t.void++
+		faults = append(faults, "the kernel killed nobody")
 	}
 	fault := func(format string, arguments ...any) { faults = append(faults, fmt.Sprintf(format, arguments...)) }
 	if want := o.wantCode(); o.code == want {
@@ -97,6 +103,7 @@ func (t *tally) merge(u tally) {
 	t.falseCertain += u.falseCertain
 	t.doubled += u.doubled
 	t.lost += u.lost
+	t.void += u.void
 	t.latency = append(t.latency, u.latency...)
 }
 
@@ -145,6 +152,9 @@ func judge(results []tally) error {
 	var sum tally
 	for _, r := range results {
 		sum.merge(r)
+	}
+	if sum.void > sum.trials/20 {
+		return fmt.Errorf("the kernel killed nobody in %d of %d trials: they prove nothing", sum.void, sum.trials)
 	}
 	if sum.codeRight < sum.trials-sum.lost || sum.falseCertain > 0 || sum.doubled > 0 {
 		return errMissed
