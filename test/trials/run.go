@@ -109,7 +109,7 @@ func (t trial) run(p place, log *kernelLog, program, scene, dir string, random *
 	} else {
 		script += `mount --bind "$0" ` + p.mount + ` && mount -o remount,bind,ro ` + p.mount + ` && exec "$@"`
 	}
-	arguments := append([]string{"-c", script, cgroup, program, "--log-level=debug", "--"}, t.arguments(scene, truth, p.counter, random)...)
+	arguments := append([]string{"-c", script, cgroup, program, "--log-level=debug", "--command-line=off", "--"}, t.arguments(scene, truth, p.counter, random)...)
 	cmd := exec.Command("/bin/sh", arguments...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: clone, Unshareflags: unix.CLONE_NEWNS}
 	var errs strings.Builder
