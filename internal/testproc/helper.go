@@ -32,6 +32,7 @@ func init() {
 		"killer":   killer,
 		"pid1":     pid1,
 		"poweroff": poweroff,
+		"refuse":   refuse,
 	}
 }
 
