@@ -56,7 +56,7 @@ func (l *kernelLog) read(yield func(at time.Duration, text []byte)) {
 	var record [8192]byte
 	for {
 		n, err := unix.Read(l.fd, record[:])
-		if err == unix.EPIPE || err == unix.EINTR { // EPIPE: records were overwritten, and the next read goes on after them
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.EINTR) { // EPIPE: records were overwritten, and the next read goes on after them
 			continue
 		}
 		if err != nil || n <= 0 {

@@ -25,7 +25,7 @@ type kind struct {
 }
 
 // hostileNames are names that a parser may stumble over. The trial's number is added.
-var hostileNames = []string{"a) b ", "q\"\\", "n\nl", "\xff\xfe", "(x) R 1 ", "\x1b[2J", "ü‮"}
+var hostileNames = []string{"a) b ", "q\"\\", "n\nl", "\xff\xfe", "(x) R 1 ", "\x1b[2J", "ü\u202e"}
 
 var kinds = []kind{
 	{name: "reaped by its parent", settings: map[string]string{"reap": "parent"}, hogs: 1},

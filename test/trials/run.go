@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -98,20 +99,16 @@ func (t trial) run(p place, log *kernelLog, program, scene, dir string, random *
 	defer func() { _ = os.Remove(truth) }()
 	log.kills() // what others did before
 
-	script := `echo 0 >"$0/cgroup.procs" && mount -t proc proc /proc && `
-	clone := uintptr(unix.CLONE_NEWPID | unix.CLONE_NEWNS)
-	if p.v2 {
-		clone |= unix.CLONE_NEWCGROUP // made before the move, so the host's paths are seen: the harder case
-		script += `umount ` + p.mount + ` && mount -t cgroup2 -o ro cgroup2 ` + p.mount + ` && exec "$@"`
+	script := `echo 0 >"$0/cgroup.procs" && mount -t proc proc /proc && mount --bind "$0" ` + p.mount +
+		` && mount -o remount,bind,ro ` + p.mount + ` && exec "$@"`
+	if p.v2 { // the cgroup namespace is made after the move, so that its root is the container's cgroup
 		script = `echo 0 >"$0/cgroup.procs" && exec unshare --cgroup sh -c 'mount -t proc proc /proc && umount ` + p.mount +
 			` && mount -t cgroup2 -o ro cgroup2 ` + p.mount + ` && exec "$@"' sh "$@"`
-		clone = unix.CLONE_NEWPID | unix.CLONE_NEWNS
-	} else {
-		script += `mount --bind "$0" ` + p.mount + ` && mount -o remount,bind,ro ` + p.mount + ` && exec "$@"`
 	}
 	arguments := append([]string{"-c", script, cgroup, program, "--log-level=debug", "--command-line=off", "--"}, t.arguments(scene, truth, p.counter, random)...)
 	cmd := exec.Command("/bin/sh", arguments...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: clone, Unshareflags: unix.CLONE_NEWNS}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Unshareflags: unix.CLONE_NEWNS}
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OOMINIT_") })
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
