@@ -9,7 +9,7 @@ import (
 	"github.com/oominit/oominit/internal/proctrack"
 )
 
-// execs has the next start of a program wake us, where nothing else would tell of a process before it is killed.
+// execs has the next start of a program wake us: nothing else would tell of a process before it is killed.
 type execs struct {
 	from    time.Time // when to begin
 	fd      int       // 0 before there is one

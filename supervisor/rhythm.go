@@ -6,8 +6,8 @@ import (
 	"github.com/oominit/oominit/internal/memcg"
 )
 
-// How often the counters and the processes are looked at where nothing wakes us (cgroup v1), by how near usage is to
-// the limit.
+// How often the counters and the processes are looked at where the kernel does not tell of kills (cgroup v1), by how near
+// usage is to the limit. Where it does (v2), nobody need look at all, but for the time after a birth.
 const (
 	tickFar    = 250 * time.Millisecond // below half
 	tickNear   = 50 * time.Millisecond
@@ -22,32 +22,36 @@ const (
 	busyFor   = time.Second
 )
 
-// rhythm says when to look next where nothing wakes us. The zero value never does.
+// rhythm says when to look next. The zero value never does.
 type rhythm struct {
-	tickAt    time.Time // zero without ticks
+	started   bool
+	told      bool      // the kernel tells of kills
+	tickAt    time.Time // zero without a tick
 	lastBirth time.Time
 }
 
 // start begins the ticks, at the birth of the main child.
-func (r *rhythm) start(now time.Time) {
-	r.tickAt = now.Add(tickYoung)
-	r.lastBirth = now
+func (r *rhythm) start(now time.Time, told bool) {
+	*r = rhythm{started: true, told: told, tickAt: now.Add(tickYoung), lastBirth: now}
 }
 
 // born says that processes were found that are new.
 func (r *rhythm) born(now time.Time) {
-	if r.tickAt.IsZero() {
-		return
-	}
 	r.lastBirth = now
 	r.within(now, tickYoung)
 }
 
-// soon has the next tick come as early as at the edge, once.
-func (r *rhythm) soon(now time.Time) { r.within(now, tickAtEdge) }
+// stirred says that something happened after which somebody may be born: a program was started, or a process ended.
+func (r *rhythm) stirred(now time.Time) {
+	if r.told {
+		r.within(now, tickFar) // this tick is for what is done at each
+		return
+	}
+	r.within(now, tickAtEdge)
+}
 
 func (r *rhythm) within(now time.Time, interval time.Duration) {
-	if at := now.Add(interval); at.Before(r.tickAt) { // never without ticks
+	if at := now.Add(interval); r.started && (r.tickAt.IsZero() || at.Before(r.tickAt)) {
 		r.tickAt = at
 	}
 }
@@ -60,15 +64,20 @@ func (r *rhythm) due(now time.Time) bool { return !r.tickAt.IsZero() && !now.Bef
 func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
 	interval := tickFar
 	switch {
+	case r.told: // usage may stay near the limit for ever, with page cache
 	case usage >= limit-limit/10:
 		interval = tickAtEdge
 	case usage >= limit/2:
 		interval = tickNear
 	}
 	near = interval < tickFar
-	if age := now.Sub(r.lastBirth); age < busyFor {
+	age := now.Sub(r.lastBirth)
+	if age < busyFor {
 		interval, near = min(interval, max(tickYoung, min(age/4, tickAtEdge))), true
 	}
 	r.tickAt = now.Add(interval)
+	if r.told && age >= busyFor {
+		r.tickAt = time.Time{}
+	}
 	return near
 }

@@ -30,7 +30,7 @@ func TestRhythm(t *testing.T) {
 		{"young at the edge", 2 * time.Millisecond, 1000, limit, tickYoung, true},
 		{"of age", busyFor, 0, limit, tickFar, false},
 	} {
-		r := rhythm{tickAt: epoch, lastBirth: epoch.Add(-test.age)}
+		r := rhythm{started: true, tickAt: epoch, lastBirth: epoch.Add(-test.age)}
 		if !r.due(epoch) {
 			t.Errorf("%s: not due", test.name)
 		}
@@ -44,23 +44,50 @@ func TestRhythm(t *testing.T) {
 func TestRhythmBorn(t *testing.T) {
 	var r rhythm
 	r.born(epoch)
-	r.soon(epoch)
-	if r != (rhythm{}) || r.due(epoch.Add(time.Hour)) {
-		t.Error("a rhythm without ticks has begun to tick")
+	r.stirred(epoch)
+	if r.due(epoch.Add(time.Hour)) {
+		t.Error("a rhythm that was not started ticks")
 	}
-	r.start(epoch.Add(-time.Minute))
+	r.start(epoch.Add(-time.Minute), false)
 	r.ticked(epoch, 0, memcg.Unlimited)
-	r.soon(epoch)
+	r.stirred(epoch)
 	if r.tickAt != epoch.Add(tickAtEdge) {
-		t.Errorf("soon is %v", r.tickAt.Sub(epoch))
+		t.Errorf("stirred, and the next tick comes after %v", r.tickAt.Sub(epoch))
 	}
 	r.born(epoch)
 	if r.tickAt != epoch.Add(tickYoung) || r.lastBirth != epoch {
 		t.Errorf("after a birth: %v", r.tickAt.Sub(epoch))
 	}
-	r.soon(epoch)
+	r.stirred(epoch)
 	if r.tickAt != epoch.Add(tickYoung) {
-		t.Error("soon has put the tick off")
+		t.Error("the tick was put off")
+	}
+}
+
+// Where the kernel tells of kills there are ticks after a birth only, and one after each stir.
+func TestRhythmTold(t *testing.T) {
+	var r rhythm
+	r.start(epoch, true)
+	ticks := 0
+	for now := r.tickAt; !r.tickAt.IsZero(); now = r.tickAt {
+		r.ticked(now, 100, 100)
+		if ticks++; ticks > 500 {
+			t.Fatal("the ticks do not end")
+		}
+	}
+	if ticks < 50 {
+		t.Errorf("%d ticks after the start", ticks)
+	}
+	later := epoch.Add(time.Hour)
+	r.stirred(later)
+	if r.tickAt != later.Add(tickFar) {
+		t.Errorf("stirred: %v", r.tickAt)
+	}
+	if r.ticked(r.tickAt, 0, 100); !r.tickAt.IsZero() {
+		t.Error("a stir has begun ticks")
+	}
+	if r.born(later); r.tickAt != later.Add(tickYoung) {
+		t.Errorf("born: %v", r.tickAt)
 	}
 }
 

@@ -95,8 +95,8 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	}
 	s.reportStarted(now)
 	s.alarm, s.trimAt = newAlarm(s.poller), now.Add(trimAfter)
-	if s.group != nil && !s.watch.polled {
-		s.watch.rhythm.start(now)
+	if s.group != nil {
+		s.watch.rhythm.start(now, s.watch.polled)
 		s.execs.from = now.Add(execsAfter)
 	}
 	return s.loop(), nil
@@ -173,7 +173,7 @@ func (s *Supervisor) woken(now time.Time) {
 		return
 	}
 	if s.group != nil {
-		s.watch.rhythm.soon(now) // a program starts, or a process ended: its parent may start the next one
+		s.watch.rhythm.stirred(now)
 		s.look(now, s.watch.polled)
 	}
 }

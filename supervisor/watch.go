@@ -115,7 +115,7 @@ func (s *Supervisor) look(now time.Time, full bool) {
 		}
 		return
 	}
-	if s.tracker.Look(now, s.watch.polled || usage >= limit/2 || s.engine.Unclaimed() > 0) {
+	if s.tracker.Look(now, usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)
 	}
 	every := refreshEvery
