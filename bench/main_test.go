@@ -5,10 +5,11 @@ import (
 	"os"
 	"testing"
 
+	"github.com/oominit/oominit/internal/testcgroup"
 	"github.com/oominit/oominit/internal/testproc"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m) }
+func TestMain(m *testing.M) { testproc.Main(m, testcgroup.Isolate) }
 
 // A short run of what takes no memory cgroup, beside the peers that are installed.
 func TestRun(t *testing.T) {

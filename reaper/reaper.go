@@ -8,7 +8,6 @@ package reaper
 import (
 	"errors"
 	"os"
-	"os/signal"
 	"syscall"
 	"unsafe"
 
@@ -28,61 +27,13 @@ var ErrNoneEnded = errors.New("no child has ended")
 // ErrNoChildren says that there is no child at all.
 var ErrNoChildren = errors.New("no children")
 
-// Reaper finds ended children and reaps them. It is not safe for concurrent use.
+// Reaper finds ended children and reaps them. The zero value is ready. It is not safe for concurrent use.
+//
+// Whoever uses it catches SIGCHLD, before the first spawn: a child may end before fork returns (opencontainers/runc#5208).
+// SIGCHLDs coalesce (openSUSE/catatonit#4), so that each stands for "look until nobody is left".
 type Reaper struct {
-	wake   chan os.Signal
-	info   unix.Siginfo
-	hushed bool
-	caught kernelAction // the action of SIGCHLD while hushed
+	info unix.Siginfo
 }
-
-// kernelAction holds a struct sigaction as rt_sigaction(2) reads and writes it; it is taken and put back whole.
-type kernelAction [8]uint64
-
-// Hush has the kernel send no SIGCHLD until Listen is called. Each zombie that becomes ours sends one, and each one
-// costs two switches of threads in Go's runtime, several times what its reaping costs; whoever is about to look for more
-// zombies anyway does not need them. With the default action, SIGCHLD is dropped when it is sent, and children become
-// zombies all the same (sig_ignored in kernel/signal.c, do_notify_parent, Linux 6.18).
-func (r *Reaper) Hush() {
-	if r.hushed {
-		return
-	}
-	var standard kernelAction
-	r.hushed = sigaction(&standard, &r.caught) == 0
-}
-
-// Listen ends what Hush began, and reports whether it had. If so, a child may have ended unheard: look once more.
-func (r *Reaper) Listen() (hushed bool) {
-	if !r.hushed {
-		return false
-	}
-	r.hushed = false
-	_ = sigaction(&r.caught, nil) // cannot fail for what the kernel has given out
-	return true
-}
-
-func sigaction(action, old *kernelAction) syscall.Errno {
-	const sizeOfSet = 8 // of the kernel's sigset_t
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD), uintptr(unsafe.Pointer(action)),
-		uintptr(unsafe.Pointer(old)), sizeOfSet, 0, 0)
-	return errno
-}
-
-// New returns a Reaper. It catches SIGCHLD from here on, also where the parent had left it ignored, in which case the
-// kernel would reap by itself and keep the statuses. Call it before the first spawn: a child may end before fork
-// returns (opencontainers/runc#5208).
-func New() *Reaper {
-	// One place is enough: SIGCHLDs coalesce anyway (catatonit#4), so each stands for "look until nobody is left".
-	r := &Reaper{wake: make(chan os.Signal, 1)}
-	signal.Notify(r.wake, unix.SIGCHLD)
-	return r
-}
-
-// Wake returns the channel that says: at least one child may have changed since the last look.
-func (r *Reaper) Wake() <-chan os.Signal { return r.wake }
-
-// Stop ends the catching of SIGCHLD.
-func (r *Reaper) Stop() { signal.Stop(r.wake) }
 
 // Peek returns an ended child and leaves it a zombie, so that /proc still describes it and its pid cannot be used anew;
 // the same child is returned until it is reaped. Children of clone(2) without SIGCHLD count too. The error is
@@ -109,19 +60,26 @@ func (r *Reaper) Peek() (Exit, error) {
 	return Exit{PID: int(child.pid), Status: rawStatus(r.info.Code, child.status)}, nil
 }
 
-// Reap takes the zombie that Peek returned out of the process table and returns what it used. A child that is not there
-// (any more) is no error: there is nothing left to do for it.
-func (r *Reaper) Reap(pid int) (unix.Rusage, error) {
-	var usage unix.Rusage
+// Reap takes the zombie that Peek returned out of the process table. A child that is not there (any more) is no error: there
+// is nothing left to do for it.
+func (r *Reaper) Reap(pid int) error { return reap(pid, nil) }
+
+// ReapWithUsage is Reap that also returns what the child used, which costs the kernel a sum over its threads.
+func (r *Reaper) ReapWithUsage(pid int) (usage unix.Rusage, err error) {
+	err = reap(pid, &usage)
+	return usage, err
+}
+
+func reap(pid int, usage *unix.Rusage) error {
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), 0, unix.WNOHANG|unix.WALL, uintptr(unsafe.Pointer(&usage)), 0, 0)
+		_, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), 0, unix.WNOHANG|unix.WALL, uintptr(unsafe.Pointer(usage)), 0, 0)
 		switch errno {
 		case unix.EINTR:
 			continue
 		case 0, unix.ECHILD:
-			return usage, nil
+			return nil
 		default:
-			return usage, os.NewSyscallError("wait4", errno)
+			return os.NewSyscallError("wait4", errno)
 		}
 	}
 }

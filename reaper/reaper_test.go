@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,15 @@ func spawn(t *testing.T, script string) int {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// catch has SIGCHLD caught until the test's end.
+func catch(t *testing.T) <-chan os.Signal {
+	t.Helper()
+	wake := make(chan os.Signal, 1)
+	signal.Notify(wake, unix.SIGCHLD)
+	t.Cleanup(func() { signal.Stop(wake) })
+	return wake
 }
 
 // await blocks until the child is a zombie, and leaves it one.
@@ -37,19 +47,17 @@ func await(t *testing.T, pid int) {
 }
 
 func TestNoChildren(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
 	if _, err := r.Peek(); !errors.Is(err, ErrNoChildren) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := r.Reap(os.Getpid()); err != nil {
+	if err := r.Reap(os.Getpid()); err != nil {
 		t.Errorf("reaping somebody who is no child: %v", err)
 	}
 }
 
 func TestNoneEnded(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
 	pid := spawn(t, "kill -STOP $$")
 	if _, err := r.Peek(); !errors.Is(err, ErrNoneEnded) {
 		t.Errorf("got %v", err)
@@ -62,14 +70,13 @@ func TestNoneEnded(t *testing.T) {
 	if exit, err := r.Peek(); err != nil || exit.PID != pid {
 		t.Errorf("got %+v, %v", exit, err)
 	}
-	if _, err := r.Reap(pid); err != nil {
+	if err := r.Reap(pid); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestStatusIsThatOfWait4(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
 	for _, script := range []string{"exit 0", "exit 1", "exit 255", "kill -KILL $$", "kill -TERM $$", "ulimit -c 0; kill -SEGV $$"} {
 		pid := spawn(t, script)
 		await(t, pid)
@@ -94,11 +101,10 @@ func TestStatusIsThatOfWait4(t *testing.T) {
 }
 
 func TestReapTakesTheZombie(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
 	pid := spawn(t, "exit 3")
 	await(t, pid)
-	usage, err := r.Reap(pid)
+	usage, err := r.ReapWithUsage(pid)
 	if err != nil || usage.Maxrss == 0 {
 		t.Errorf("got %+v, %v", usage, err)
 	}
@@ -109,12 +115,12 @@ func TestReapTakesTheZombie(t *testing.T) {
 
 // opencontainers/runc#5208: the child has ended before anybody looks, and its SIGCHLD came early.
 func TestChildDiesBeforeForkReturns(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
+	wake := catch(t)
 	pid := spawn(t, "exit 7")
 	await(t, pid)
 	select {
-	case <-r.Wake():
+	case <-wake:
 	case <-time.After(10 * time.Second):
 		t.Fatal("no wake-up")
 	}
@@ -122,15 +128,15 @@ func TestChildDiesBeforeForkReturns(t *testing.T) {
 	if err != nil || exit.PID != pid || exit.Status.ExitStatus() != 7 {
 		t.Errorf("got %+v, %v", exit, err)
 	}
-	if _, err := r.Reap(pid); err != nil {
+	if err := r.Reap(pid); err != nil {
 		t.Error(err)
 	}
 }
 
 // openSUSE/catatonit#4: one SIGCHLD may stand for many children.
 func TestCoalescedSIGCHLD(t *testing.T) {
-	r := New()
-	defer r.Stop()
+	var r Reaper
+	wake := catch(t)
 	left := map[int]bool{}
 	for range 30 {
 		left[spawn(t, "exit 0")] = true
@@ -138,7 +144,7 @@ func TestCoalescedSIGCHLD(t *testing.T) {
 	for pid := range left {
 		await(t, pid)
 	}
-	<-r.Wake()
+	<-wake
 	for len(left) > 0 {
 		exit, err := r.Peek()
 		if err != nil {
@@ -148,7 +154,7 @@ func TestCoalescedSIGCHLD(t *testing.T) {
 			t.Fatalf("found %d, who is no child or was reaped", exit.PID)
 		}
 		delete(left, exit.PID)
-		if _, err := r.Reap(exit.PID); err != nil {
+		if err := r.Reap(exit.PID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,48 +169,4 @@ func TestRawStatus(t *testing.T) {
 			t.Errorf("%d, %d: %#x, want %#x", c.code, c.status, got, c.want)
 		}
 	}
-}
-
-// Hushed, a child that ends is not told of, and is found all the same; after Listen the next one is told of again.
-func TestHush(t *testing.T) {
-	r := New()
-	defer r.Stop()
-	end := func() {
-		t.Helper()
-		await(t, spawn(t, "exit 0"))
-	}
-	reap := func() {
-		t.Helper()
-		exit, err := r.Peek()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Reap(exit.PID); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if r.Listen() {
-		t.Error("hushed from the start")
-	}
-	r.Hush()
-	r.Hush()
-	end()
-	end()
-	select {
-	case <-r.Wake():
-		t.Error("woken while hushed")
-	case <-time.After(20 * time.Millisecond):
-	}
-	if !r.Listen() || r.Listen() {
-		t.Error("Listen does not say whether it was hushed")
-	}
-	reap()
-	reap()
-	end() // the control
-	select {
-	case <-r.Wake():
-	case <-time.After(10 * time.Second):
-		t.Error("not woken after Listen")
-	}
-	reap()
 }

@@ -10,33 +10,21 @@ import (
 // the runtime's monitor thread too, which then looks around every 20 µs until all is idle again (sysmon in
 // runtime/proc.go, Go 1.26), ten wake-ups for one. Where there is no timerfd, the runtime's timer does.
 type alarm struct {
-	fd    int         // -1 without
-	timer *time.Timer // nil with a timerfd
-	due   time.Time   // zero while it is not set
+	poller *poller
+	fd     int       // -1 without
+	due    time.Time // zero while it is not set
 }
 
-// newAlarm returns an alarm that is not set, with a descriptor to poll if p can poll one.
+// newAlarm returns an alarm that is not set, and ends the waiting of p when it goes off.
 func newAlarm(p *poller) *alarm {
-	if p != nil {
-		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-		if err == nil && p.add(fd, unix.EPOLLIN) == nil {
-			return &alarm{fd: fd}
-		}
-		if err == nil {
-			_ = unix.Close(fd) // nothing was written to it
-		}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err == nil && p.add(fd, unix.EPOLLIN) == nil {
+		return &alarm{poller: p, fd: fd}
 	}
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	return &alarm{fd: -1, timer: timer}
-}
-
-// elapsed is the channel that tells of the end without a timerfd; nil with one.
-func (a *alarm) elapsed() <-chan time.Time {
-	if a.timer == nil {
-		return nil
+	if err == nil {
+		_ = unix.Close(fd) // nothing was written to it
 	}
-	return a.timer.C
+	return &alarm{poller: p, fd: -1}
 }
 
 // set has the alarm go off at the given time, at once if that is past, and never if it is zero.
@@ -45,10 +33,8 @@ func (a *alarm) set(due, now time.Time) {
 		return
 	}
 	a.due = due
-	if a.timer != nil {
-		if a.timer.Stop(); !due.IsZero() {
-			a.timer.Reset(max(0, due.Sub(now)))
-		}
+	if a.fd < 0 {
+		a.poller.endAt(due)
 		return
 	}
 	var setting unix.ItimerSpec

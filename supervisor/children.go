@@ -9,6 +9,7 @@ import (
 	"github.com/oominit/oominit/internal/attribution"
 	"github.com/oominit/oominit/internal/proctrack"
 	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/internal/sigpipe"
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/reaper"
 )
@@ -16,34 +17,29 @@ import (
 // reapAtOnce is how many children are reaped before the loop looks at other events again.
 const reapAtOnce = 256
 
-// manyEnded is how many children end in one round before no signal for each is wanted any more.
-const manyEnded = 16
-
 // childrenChanged reaps who has ended.
 func (s *Supervisor) childrenChanged() {
-	for reaped := range reapAtOnce {
+	s.more = false
+	listening := false // to SIGCHLD, which is caught once
+	for range reapAtOnce {
 		exit, err := s.reaper.Peek()
-		if err != nil && s.reaper.Listen() {
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			if s.childEnded(exit); s.state == ended {
+				return
+			}
+		case !listening:
+			// Only now, so that those who end meanwhile interrupt nobody; and then one more look, for one of them may have.
+			_ = sigpipe.CatchOnce(unix.SIGCHLD) // it cannot fail for a signal that exists
+			listening = true
+		default:
 			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
 			s.continueStopped()
 			s.settle(time.Now())
 			return
 		}
-		s.childEnded(exit)
-		if s.state == ended {
-			return
-		}
-		if reaped == manyEnded {
-			s.reaper.Hush()
-		}
 	}
-	select {
-	case s.again <- struct{}{}:
-	default:
-	}
+	s.more = true
 }
 
 // continueStopped wakes a main child that touched the terminal before it was given it.
@@ -61,7 +57,13 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 	if killed && s.group != nil {
 		victim = s.tracker.Child(exit.PID) // while the zombie still tells
 	}
-	usage, err := s.reaper.Reap(exit.PID)
+	var usage unix.Rusage
+	var err error
+	if killed {
+		usage, err = s.reaper.ReapWithUsage(exit.PID)
+	} else {
+		err = s.reaper.Reap(exit.PID)
+	}
 	if err != nil {
 		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot reap pid %d: %v", exit.PID, err)})
 	}

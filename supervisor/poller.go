@@ -1,8 +1,11 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +16,11 @@ import (
 type poller struct {
 	epoll int
 	file  *os.File
-	ready chan struct{} // something is ready; the poller then waits for handled
-	again chan struct{}
+	conn  syscall.RawConn
+	look  func(fd uintptr) (ready bool) // made once, so that waiting allocates nothing
+	// events are what the last look found.
+	events [8]unix.EpollEvent
+	found  int
 }
 
 func newPoller() (*poller, error) {
@@ -26,12 +32,21 @@ func newPoller() (*poller, error) {
 	if err := unix.SetNonblock(epoll, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &poller{
-		epoll: epoll,
-		file:  os.NewFile(uintptr(epoll), "epoll"),
-		ready: make(chan struct{}),
-		again: make(chan struct{}),
-	}, nil
+	p := &poller{epoll: epoll, file: os.NewFile(uintptr(epoll), "epoll")}
+	p.conn, err = p.file.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("cannot poll: %w", err)
+	}
+	p.look = func(fd uintptr) bool {
+		// Raw, since it does not block: a system call that the scheduler is told of wakes the runtime's monitor.
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+		p.found = 0
+		if errno == 0 {
+			p.found = int(n)
+		}
+		return p.found > 0 || errno != 0 && errno != unix.EINTR
+	}
+	return p, nil
 }
 
 func (p *poller) add(fd int, events uint32) error { return p.control(unix.EPOLL_CTL_ADD, fd, events) }
@@ -47,26 +62,22 @@ func (p *poller) control(operation, fd int, events uint32) error {
 	return nil
 }
 
-// start begins to wait.
-func (p *poller) start() error {
-	conn, err := p.file.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("cannot poll: %w", err)
+// wait returns when a descriptor is ready, or at the time that endAt was told; at once if it is not to block. It reports
+// whether a descriptor other than fd is ready, or the time has come.
+func (p *poller) wait(fd int, block bool) (other bool) {
+	p.found = 0
+	if !block {
+		p.look(uintptr(p.epoll))
+	} else if err := p.conn.Read(p.look); errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	} else if err != nil {
+		time.Sleep(tickNear) // it cannot be: the file is never closed. Whatever it is, it must not keep a processor busy
 	}
-	go func() {
-		var event unix.EpollEvent
-		// Raw, since it does not block: a system call that the scheduler is told of wakes the runtime's monitor.
-		look := func(fd uintptr) bool {
-			n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&event)), 1, 0, 0, 0)
-			return errno != 0 && errno != unix.EINTR || errno == 0 && n > 0
-		}
-		for conn.Read(look) == nil {
-			p.ready <- struct{}{}
-			<-p.again
-		}
-	}()
-	return nil
+	for _, e := range p.events[:p.found] {
+		other = other || int(e.Fd) != fd
+	}
+	return other
 }
 
-// handled lets the poller wait anew, after everything that was ready has been read.
-func (p *poller) handled() { p.again <- struct{}{} }
+// endAt has wait return at that time; a zero time undoes it. It does what a timerfd does better.
+func (p *poller) endAt(t time.Time) { _ = p.file.SetReadDeadline(t) } // as above

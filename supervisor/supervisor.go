@@ -1,8 +1,8 @@
 // Package supervisor is PID 1: it starts the main child, forwards signals to it, reaps everybody, and sees to it that
 // no OOM kill goes unnoticed.
 //
-// One goroutine owns all state. Everything else sends it events: signals, the reaper's wake-up, descriptors that became
-// ready, a timer. The data goes one way: memcg, reaper and proctrack tell what happened, attribution says who it was,
+// One goroutine owns all state, and waits at one place for all that can happen: signals, descriptors that became ready, a
+// timer. The data goes one way: memcg, reaper and proctrack tell what happened, attribution says who it was,
 // policy what follows, report writes it down. After the main child has started nothing is fatal, and nothing that can
 // block is done here.
 package supervisor
@@ -10,7 +10,6 @@ package supervisor
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"time"
 
@@ -29,11 +28,12 @@ type Supervisor struct {
 	config Config
 	init   bool // we are PID 1
 
-	signals chan os.Signal
-	reaper  *reaper.Reaper
-	poller  *poller // nil if there is nothing to poll
-	alarm   *alarm
-	again   chan struct{} // more children are to be reaped than one round takes
+	signalFD int
+	signals  [256]byte // what is read of them at once
+	reaper   reaper.Reaper
+	poller   *poller
+	alarm    *alarm
+	more     bool // more children are to be reaped than one round takes
 
 	group   *memcg.Group // nil where nothing can be counted
 	tracker *proctrack.Tracker
@@ -48,15 +48,25 @@ type Supervisor struct {
 	killedByUs bool // SIGKILL was sent to the main child's group
 	gaveTTY    bool
 	graceEnds  time.Time
-	trimAt     time.Time // zero once it is done
+	rehearseAt time.Time // zero once it is done
+	trimAt     time.Time // as above
 	watch      watch
 	execs      execs
 }
 
-// New returns a Supervisor that already catches the signals that matter. It is the first thing to call in main: a
-// signal before it would meet the Go runtime's own idea of it.
-func New() *Supervisor {
-	return &Supervisor{signals: catchFirstSignals(), init: os.Getpid() == 1, again: make(chan struct{}, 1)}
+// New returns a Supervisor that already catches signals. It is the first thing to call in main: a signal before it would
+// meet the Go runtime's own idea of it. The error says that there are too few file descriptors to be had even for that.
+func New() (*Supervisor, error) {
+	s := &Supervisor{init: os.Getpid() == 1}
+	var err error
+	s.signalFD, err = catchSignals()
+	if err == nil {
+		s.poller, err = newPoller()
+	}
+	if err == nil {
+		err = s.poller.add(s.signalFD, unix.EPOLLIN)
+	}
+	return s, err
 }
 
 // Run starts the command and returns the exit code of the container when it is time to end. The error is a *StartError
@@ -65,7 +75,6 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	s.config = config
 	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.report = report.New(config.Report)
-	s.reaper = reaper.New()
 	var subreaperErr error
 	if !s.init {
 		subreaperErr = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -78,14 +87,14 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		return err.(*StartError).Code, err //nolint:errorlint,forcetypeassert // spawn returns nothing else
 	}
 	s.gaveTTY = giveTerminal(s.mainPID)
+	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds none.
+	// It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
+	runtime.GOMAXPROCS(1)
 	now := time.Now()
 	s.tracker.SetMain(s.mainPID, now)
-	go func() {
-		signal.Notify(s.signals, otherSignals()...)
-		// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds
-		// none. It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
-		runtime.GOMAXPROCS(1)
-	}()
+	if s.group != nil {
+		s.watch.openRest(s.group)
+	}
 
 	if subreaperErr != nil {
 		s.report.Warning(now, report.Warning{Text: fmt.Sprintf("cannot become a subreaper: %v; orphans are reaped elsewhere", subreaperErr)})
@@ -94,7 +103,8 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.report.Unsupported(now, report.Unsupported{Reason: unsupported})
 	}
 	s.reportStarted(now)
-	s.alarm, s.trimAt = newAlarm(s.poller), now.Add(trimAfter)
+	s.alarm = newAlarm(s.poller)
+	s.rehearseAt, s.trimAt = now.Add(rehearseAfter), now.Add(trimAfter)
 	if s.group != nil {
 		s.watch.rhythm.start(now, s.watch.polled)
 		s.execs.from = now.Add(execsAfter)
@@ -118,45 +128,27 @@ func (s *Supervisor) openSources() (unsupported string) {
 		s.tracker = nil // a kill is still counted, and main's children are still seen
 	}
 	s.tracker.SetCgroup(group.Version == memcg.V1, group.CountedPath())
-	if s.poller, err = newPoller(); err == nil {
-		if fd, ok := group.PollFD(); ok {
-			s.watch.polled = s.poller.add(fd, unix.EPOLLPRI) == nil
-		}
-		if fd, ok := s.tracker.PollFD(); ok {
-			// Edge-triggered: while we hold still, ends wait in the set. Without it they are noticed with the counter.
-			_ = s.poller.add(fd, unix.EPOLLIN|unix.EPOLLET)
-		}
-		err = s.poller.start()
+	if fd, ok := group.PollFD(); ok {
+		s.watch.polled = s.poller.add(fd, unix.EPOLLPRI) == nil // without, the timer does it
 	}
-	if err != nil {
-		s.poller, s.watch.polled = nil, false // then the timer does it
+	if fd, ok := s.tracker.PollFD(); ok {
+		// Edge-triggered: while we hold still, ends wait in the set. Without it they are noticed with the counter.
+		_ = s.poller.add(fd, unix.EPOLLIN|unix.EPOLLET)
 	}
 	return ""
 }
 
 // loop handles events until the container has ended, and returns the exit code.
 func (s *Supervisor) loop() int {
-	var ready chan struct{}
-	if s.poller != nil {
-		ready = s.poller.ready
-	}
 	// A child may have ended before SIGCHLD was looked for.
-	s.childrenChanged()
-	for s.state != ended {
+	for s.childrenChanged(); s.state != ended; {
 		s.setAlarm(time.Now())
-		select {
-		case sig := <-s.signals:
-			if number, ok := sig.(unix.Signal); ok {
-				s.signalReceived(number)
-			}
-		case <-s.reaper.Wake():
+		// The statuses of children come first: they are the best evidence.
+		stirred := s.poller.wait(s.signalFD, !s.more)
+		if s.signalsReceived() || s.more {
 			s.childrenChanged()
-		case <-s.again:
-			s.childrenChanged()
-		case <-ready:
-			s.woken(time.Now())
-			s.poller.handled()
-		case <-s.alarm.elapsed():
+		}
+		if stirred && s.state != ended {
 			s.woken(time.Now())
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // dies ("failed to create new OS thread"), so with pids.max reached none may be missing. The threads for writing, for
 // reading command lines and for signals are bound to their work and exist by then; these let the loop go on while other
 // goroutines sit in system calls: the poller, the one that catches the remaining signals, and the collector's.
-const spareThreads = 3
+const spareThreads = 1
 
 // reserveThreads has the runtime make n threads more and keeps them for later. A goroutine that is bound to its thread
 // and blocks forces the runtime to go on with another one; threads that are left are kept, never ended. It returns at

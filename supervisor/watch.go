@@ -48,6 +48,16 @@ type watch struct {
 	counterFault bool
 }
 
+// openRest opens what the start could do without. The kills that count are those since the baseline, from before the main
+// child's start; the other counters begin here.
+func (w *watch) openRest(g *memcg.Group) {
+	g.OpenRest()
+	if now, err := g.Counters(); err == nil {
+		now.OOMKill = w.last.OOMKill
+		w.last = now
+	}
+}
+
 // readCounters reports a rise to the engine. It must come after the last death that was observed.
 func (s *Supervisor) readCounters(now time.Time) {
 	w := &s.watch
@@ -164,6 +174,7 @@ func (s *Supervisor) setAlarm(now time.Time) {
 		}
 	}
 	sooner(s.graceEnds)
+	sooner(s.rehearseAt)
 	sooner(s.trimAt)
 	sooner(s.watch.lookAgainAt)
 	sooner(s.watch.rhythm.tickAt)
@@ -179,6 +190,10 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	if !s.graceEnds.IsZero() && !now.Before(s.graceEnds) {
 		s.graceEnds = time.Time{}
 		s.on(graceElapsed)
+	}
+	if !s.rehearseAt.IsZero() && !now.Before(s.rehearseAt) {
+		s.rehearseAt = time.Time{}
+		s.report.Rehearse()
 	}
 	if !s.trimAt.IsZero() && !now.Before(s.trimAt) {
 		s.trimAt = time.Time{}

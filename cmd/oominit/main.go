@@ -25,7 +25,11 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
-	s := supervisor.New() // before anything else: it catches signals
+	s, err := supervisor.New() // before anything else: it catches signals
+	if err != nil {
+		complain(os.Stderr, fmt.Errorf("cannot start: %w", err))
+		os.Exit(policy.ExitFailure)
+	}
 	os.Exit(run(s, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 

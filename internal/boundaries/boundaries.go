@@ -22,7 +22,7 @@ const module = "github.com/oominit/oominit"
 var rooms = map[string][]string{
 	"cmd/oominit": {"supervisor", "policy", "internal/report"},
 	"supervisor": {
-		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report",
+		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
 	},
 	"reaper":               nil,
 	"policy":               nil,
@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"internal/proctrack":   nil,
 	"internal/attribution": nil,
 	"internal/report":      nil,
+	"internal/sigpipe":     nil,
 }
 
 // besides are folders whose packages stay out of the program: tests, measurements and tools. A package that is neither

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
@@ -58,11 +57,11 @@ func (v Version) eventsFile() string {
 // Find locates the memory cgroup of this process through proc/self/cgroup and proc/self/mountinfo below root, which is
 // "/" except in tests. Mount points are taken below root too. Errors wrap ErrUnsupported.
 func Find(root string) (Location, error) {
-	membership, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
+	membership, err := readFile(path.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return Location{}, fmt.Errorf("%w: cannot read the own cgroup: %w", ErrUnsupported, err)
 	}
-	mountinfo, err := os.ReadFile(path.Join(root, "proc/self/mountinfo"))
+	mountinfo, err := readFile(path.Join(root, "proc/self/mountinfo"))
 	if err != nil {
 		return Location{}, fmt.Errorf("%w: cannot read the mounts: %w", ErrUnsupported, err)
 	}

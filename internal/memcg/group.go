@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,10 +14,11 @@ import (
 // chroot or shortage of file descriptors can hide them. It is not safe for concurrent use.
 type Group struct {
 	Location
-	// OOMGroup says that memory.oom.group was 1 when the files were opened: the next OOM kill takes every process of
+	// OOMGroup says that memory.oom.group was 1 when OpenRest was called: the next OOM kill takes every process of
 	// the cgroup, this one included. The kubelet sets it on v2 since 1.28.
 	OOMGroup bool
 
+	dir      string
 	events   int // file descriptors; -1 where the kernel has no such file
 	usage    int
 	limit    int
@@ -33,9 +35,9 @@ type Group struct {
 // sys_utsname). Its cgroup files exist, but nothing in them ever moves.
 const gVisorBuild = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 
-// Open finds the memory cgroup of this process and opens its files; root is "/" except in tests. Errors wrap
-// ErrUnsupported. A kernel that shows the files but never counts in them (gVisor) is an error too: silence must not be
-// taken for health.
+// Open finds the memory cgroup of this process and opens the file that counts OOM kills; root is "/" except in tests.
+// Errors wrap ErrUnsupported. A kernel that shows the files but never counts in them (gVisor) is an error too: silence must
+// not be taken for health.
 func Open(root string) (*Group, error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err == nil && unix.ByteSliceToString(uts.Version[:]) == gVisorBuild {
@@ -45,34 +47,38 @@ func Open(root string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{Location: location, limitHit: -1, local: -1}
-	dir := path.Join(root, location.Dir)
-	g.events, err = openFile(path.Join(dir, location.Version.eventsFile()))
+	g := &Group{Location: location, dir: path.Join(root, location.Dir), usage: -1, limit: -1, peak: -1, limitHit: -1, local: -1}
+	g.events, err = openFile(path.Join(g.dir, location.Version.eventsFile()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	if _, err := g.Counters(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	// These only enrich the events, so their absence is no error: memory.peak came with 5.19, and v2's root lacks all.
+	return g, nil
+}
+
+// OpenRest opens the files that only enrich what is said of a kill. Their absence is no error: memory.peak came with Linux
+// 5.19, and v2's root lacks all. It is apart from Open because a container should not start later for them. What Counters
+// counts from here on besides OOMKill begins with its next call.
+func (g *Group) OpenRest() {
 	names := [...]string{"memory.current", "memory.max", "memory.peak"}
-	if location.Version == V1 {
+	if g.Version == V1 {
 		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
-		g.limitHit = openOptional(path.Join(dir, "memory.failcnt"))
-		g.nested = newNested(dir)
+		g.limitHit = openOptional(path.Join(g.dir, "memory.failcnt"))
+		g.nested = newNested(g.dir)
 	}
-	g.usage = openOptional(path.Join(dir, names[0]))
-	g.limit = openOptional(path.Join(dir, names[1]))
-	g.peak = openOptional(path.Join(dir, names[2]))
-	if location.Version == V2 {
-		g.local = openOptional(path.Join(dir, "memory.events.local"))
-		if fd := openOptional(path.Join(dir, "memory.oom.group")); fd >= 0 {
+	g.usage = openOptional(path.Join(g.dir, names[0]))
+	g.limit = openOptional(path.Join(g.dir, names[1]))
+	g.peak = openOptional(path.Join(g.dir, names[2]))
+	if g.Version == V2 {
+		g.local = openOptional(path.Join(g.dir, "memory.events.local"))
+		if fd := openOptional(path.Join(g.dir, "memory.oom.group")); fd >= 0 {
 			value, ok := g.readBytes(fd)
 			g.OOMGroup = ok && value == 1
 			_ = unix.Close(fd) // opened for reading: nothing can be lost
 		}
 	}
-	return g, nil
 }
 
 // Close closes the files. The program itself never does: they serve until its last instruction.
@@ -160,6 +166,28 @@ func openFile(name string) (int, error) {
 			return -1, fmt.Errorf("cannot open %q: %w", name, err)
 		}
 		return fd, nil
+	}
+}
+
+// readFile is os.ReadFile for files of /proc, which it does not try to poll: at the start each system call counts.
+func readFile(name string) ([]byte, error) {
+	fd, err := openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }() // only read from
+	text := make([]byte, 0, 8<<10)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, fmt.Errorf("cannot read %q: %w", name, err)
+		case n == 0:
+			return text, nil
+		default:
+			text = slices.Grow(text[:len(text)+n], 4<<10)
+		}
 	}
 }
 

@@ -165,6 +165,7 @@ func TestOpenV2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.OpenRest()
 	defer func() { _ = g.Close() }()
 	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 4, OOM: 3, OwnOOM: 3, LimitHit: 2}) {
 		t.Errorf("got %+v, %v", c, err)
@@ -190,6 +191,7 @@ func TestOpenWithoutOptionalFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.OpenRest()
 	defer func() { _ = g.Close() }()
 	_, limit := g.Limit()
 	_, usage := g.Usage()
@@ -210,6 +212,7 @@ func TestOpenV1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.OpenRest()
 	defer func() { _ = g.Close() }()
 	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 5, LimitHit: 6}) {
 		t.Errorf("got %+v, %v", c, err)
@@ -246,6 +249,7 @@ func TestCountersDoNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.OpenRest()
 	defer func() { _ = g.Close() }()
 	if n := testing.AllocsPerRun(100, func() { _, _ = g.Counters() }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -28,19 +28,14 @@ type lineOf struct {
 	line      string
 }
 
-func newLineReader(mount string) *lineReader {
+// newLineReader returns a reader of the command lines below dir, an open directory of a proc file system.
+func newLineReader(dir int) *lineReader {
 	r := &lineReader{
+		dir:     dir,
 		asked:   make(chan lineOf, 64),
 		read:    make(chan lineOf, 64),
 		stopped: make(chan struct{}),
 	}
-	dir, err := unix.Open(mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		r.dir = -1
-		close(r.stopped)
-		return r
-	}
-	r.dir = dir
 	go r.run()
 	return r
 }
@@ -79,9 +74,6 @@ func (r *lineReader) line(pid int, buffer []byte) string {
 func (r *lineReader) close() {
 	close(r.asked)
 	<-r.stopped
-	if r.dir >= 0 {
-		_ = unix.Close(r.dir) // holds no data
-	}
 }
 
 // collect calls learn with the answers that are there.

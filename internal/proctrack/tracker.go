@@ -106,7 +106,7 @@ func New(mount string) (*Tracker, error) {
 		init:   os.Getpid() == 1,
 		table:  make(map[int]*Process),
 		epoll:  epoll,
-		lines:  newLineReader(mount),
+		lines:  newLineReader(proc.dir),
 		pidfds: newPidfdBudget(),
 		page:   uint64(os.Getpagesize()),
 	}, nil
@@ -127,8 +127,8 @@ func (t *Tracker) Close() {
 	if t.execs != nil {
 		_ = unix.Close(t.execs.fd) // only read from
 	}
-	t.proc.close()
 	t.lines.close()
+	t.proc.close()
 }
 
 // SetMain names the main child, right after its start. Who is older than it is looked for a second later, when a listing

@@ -108,7 +108,6 @@ func (q *queue) run() {
 	}
 	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil) // can only fail for a wrong first argument
 	var line [maxLineBytes]byte
-	rehearse()
 	for range q.more {
 		for {
 			n := q.next(line[:])

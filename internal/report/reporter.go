@@ -45,8 +45,7 @@ type Reporter struct {
 }
 
 // Rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
-// a page fault of ours at that moment would have the kernel kill another process of the container. The thread that writes
-// does so too when it starts.
+// a page fault of ours at that moment would have the kernel kill another process of the container.
 func (r *Reporter) Rehearse() {
 	if r.queue != nil {
 		rehearse()

@@ -37,11 +37,19 @@ func init() {
 }
 
 // Main runs the tests, or the helper that the environment names, and ends the process. It is the body of a TestMain.
-func Main(m *testing.M) {
+// Each of around is called before the tests, and what it returns after them.
+func Main(m *testing.M, around ...func() (undo func())) {
 	if name := os.Getenv(HelperVariable); name != "" {
 		os.Exit(Run(name))
 	}
+	var undo []func()
+	for _, begin := range around {
+		undo = append(undo, begin())
+	}
 	code := m.Run()
+	for _, end := range undo {
+		end()
+	}
 	removeBuilt()
 	os.Exit(code)
 }
