@@ -41,11 +41,16 @@ func (t *Tracker) Look(now time.Time, near bool) (found bool) {
 	return len(t.young) > known || len(t.fresh) > 0
 }
 
-// freshPID is a process that was found and not yet looked at.
+// freshPID is a process that was found and not yet looked at, or that was none of ours at the last look.
 type freshPID struct {
 	pid, fd int
 	found   time.Time
+	lookAt  time.Time // not before that
 }
+
+// strangerFor is how long a process that is none of ours is looked at again: an engine makes the first process of an exec'd
+// session in the container's pid namespace, and moves it into the cgroup after that.
+const strangerFor = time.Second
 
 // lookAtFresh looks at those who were found a while ago and still live, or at all of them.
 func (t *Tracker) lookAtFresh(now time.Time, all bool) {
@@ -55,13 +60,29 @@ func (t *Tracker) lookAtFresh(now time.Time, all bool) {
 		case !all && ended(f.fd):
 			t.pass(f.pid)
 			t.closePidfd(f.fd)
-		case all || now.Sub(f.found) >= youngEvery:
-			t.adopt(f.pid, f.fd, now)
+		case all || !now.Before(f.lookAt):
+			if t.adopt(f.pid, f.fd, now) {
+				continue
+			}
+			if f, again := t.stranger(f, now); again {
+				fresh = append(fresh, f)
+			}
 		default:
 			fresh = append(fresh, f)
 		}
 	}
 	t.fresh = fresh
+}
+
+// stranger says when to look again at a process that is none of ours, if so.
+func (t *Tracker) stranger(f freshPID, now time.Time) (freshPID, bool) {
+	age := now.Sub(f.found)
+	if f.fd >= 0 && ended(f.fd) || age > strangerFor {
+		t.closePidfd(f.fd)
+		return f, false
+	}
+	f.lookAt = now.Add(max(youngEvery, age)) // twice as old each time
+	return f, true
 }
 
 // pass remembers that a process was not looked at because it has ended.
@@ -116,26 +137,34 @@ func (t *Tracker) discover(pid int, now time.Time, atOnce bool) {
 	switch {
 	case !process:
 	case fd < 0 || atOnce:
-		t.adopt(pid, fd, now)
+		if t.adopt(pid, fd, now) {
+			return
+		}
+		if f, again := t.stranger(freshPID{pid: pid, fd: fd, found: now}, now); again {
+			t.fresh = append(t.fresh, f)
+		}
 	case ended(fd):
 		t.pass(pid)
 		t.closePidfd(fd)
 	default:
-		t.fresh = append(t.fresh, freshPID{pid, fd, now})
+		t.fresh = append(t.fresh, freshPID{pid, fd, now, now.Add(youngEvery)})
 	}
 }
 
-// adopt looks at a process that was found and adds it to the table, unless it is a stranger, already gone, or a zombie
-// that no signal ended.
-func (t *Tracker) adopt(pid, fd int, now time.Time) {
+// adopt looks at a process that was found and adds it to the table, unless it is already gone, or a zombie that no signal
+// ended. It reports false for one that is none of ours, as far as can be seen now; its pidfd is then left open.
+func (t *Tracker) adopt(pid, fd int, now time.Time) (done bool) {
 	s, found := t.proc.stat(pid)
-	origin, ours := t.origin(s)
-	if found != present || !ours || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
+	if found != present || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
 		if status, ok := exitStatus(fd); ok && status.Signaled() && found == absent && t.init {
 			t.unseen = append(t.unseen, Death{Process{PID: pid, pidfd: -1, statFD: -1}, PidfdStatus, status})
 		}
 		t.closePidfd(fd)
-		return
+		return true
+	}
+	origin, ours := t.origin(s)
+	if !ours {
+		return false
 	}
 	p := &Process{PID: pid, StartTime: s.startTime, UID: t.proc.uid(pid), Origin: origin, pidfd: -1, statFD: -1, youth: looksAtYoung}
 	t.watch(p, fd)
@@ -144,6 +173,7 @@ func (t *Tracker) adopt(pid, fd int, now time.Time) {
 	t.table[pid] = p
 	t.young = append(t.young, p)
 	t.askLine(p)
+	return true
 }
 
 // origin says where a process that is seen for the first time comes from, and whether it is ours at all.
@@ -157,6 +187,9 @@ func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
 	if parent := t.table[s.ppid]; parent != nil {
 		return parent.Origin, true
 	}
+	if origin, known := t.ancestry(s.ppid); known {
+		return origin, origin == Tree || t.isMember(s)
+	}
 	// An orphan, or a child whose parent was never seen: the leader of its session is the best relative left.
 	if leader := t.table[s.session]; leader != nil {
 		return leader.Origin, true
@@ -165,6 +198,28 @@ func (t *Tracker) origin(s stat) (origin Origin, ours bool) {
 		return Tree, true
 	}
 	return Exec, t.isMember(s)
+}
+
+// ancestry follows the parents of a process that is not in the table, up to one that is, or to the first process of an
+// exec'd session.
+func (t *Tracker) ancestry(pid int) (origin Origin, known bool) {
+	for range maxAncestors {
+		if pid == t.self {
+			return Tree, !t.init // who is PID 1's child may be an orphan of whomever
+		}
+		if p := t.table[pid]; p != nil {
+			return p.Origin, true
+		}
+		s, found := t.proc.stat(pid)
+		switch {
+		case found != present:
+			return Tree, false
+		case s.ppid == 0:
+			return Exec, t.init // elsewhere it is the first process of the namespace, and an ancestor of ours
+		}
+		pid = s.ppid
+	}
+	return Tree, false
 }
 
 // isMember reports whether a process that does not descend from us is in our memory cgroup. Where that cannot be told,

@@ -1,8 +1,10 @@
 package proctrack
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +52,70 @@ func TestFreshIsScanned(t *testing.T) {
 		t.Skip("this kernel's pidfds do not tell the status (it takes Linux 6.15)")
 	}
 	checkDeath(t, deaths, grandchild)
+}
+
+// fakeProc writes a process as /proc would show it, in a v1 memory cgroup.
+func fakeProc(t *testing.T, root string, pid, ppid int, cgroup string) {
+	t.Helper()
+	dir := filepath.Join(root, strconv.Itoa(pid))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%d (x) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 77 0 5 0\n", pid, ppid, pid, pid)
+	status := fmt.Sprintf("Name:\tx\nTgid:\t%d\n", pid)
+	for name, content := range map[string]string{"stat": text, "status": status, "cgroup": "4:memory:" + cgroup + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fakeTracker returns a tracker that believes to be PID 1 of a container, with a /proc of files.
+func fakeTracker(t *testing.T) (tracker *Tracker, root string) {
+	t.Helper()
+	tracker, root = newTracker(t), t.TempDir()
+	fake, err := openProcfs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	real := tracker.proc
+	tracker.proc, tracker.init, tracker.self = fake, true, 1
+	tracker.pidfds.refused = true // the pids are of nobody, or of somebody else
+	tracker.SetCgroup(true, "/docker/a")
+	t.Cleanup(func() { fake.close(); tracker.proc = real })
+	return tracker, root
+}
+
+// Engines make the first process of an exec'd session in the container's pid namespace, and move it into the cgroup later.
+// It was taken for a stranger at the first look, and its children for the main process's.
+func TestExecIsMovedLate(t *testing.T) {
+	tracker, root := fakeTracker(t)
+	now := time.Now()
+	fakeProc(t, root, 20, 0, "/engine")
+	tracker.discover(20, now, true)
+	fakeProc(t, root, 26, 20, "/docker/a")
+	if origin, ours := tracker.origin(stat{pid: 26, ppid: 20}); origin != Exec || !ours {
+		t.Errorf("the child of one that is not in the table: %v, %v", origin, ours)
+	}
+	tracker.lookAtFresh(now.Add(youngEvery), false)
+	if tracker.table[20] != nil {
+		t.Fatal("a stranger is in the table")
+	}
+	fakeProc(t, root, 20, 0, "/docker/a")
+	tracker.lookAtFresh(now.Add(3*youngEvery), false)
+	if p := tracker.table[20]; p == nil || p.Origin != Exec {
+		t.Errorf("moved into the cgroup, and not seen: %+v", p)
+	}
+	// The control: one that stays outside is forgotten.
+	fakeProc(t, root, 21, 0, "/docker/b")
+	tracker.discover(21, now, true)
+	if len(tracker.fresh) != 1 {
+		t.Fatalf("not looked at again: %+v", tracker.fresh)
+	}
+	tracker.lookAtFresh(now.Add(strangerFor+time.Second), false)
+	if tracker.table[21] != nil || len(tracker.fresh) != 0 {
+		t.Errorf("a stranger is kept: %+v, %+v", tracker.table[21], tracker.fresh)
+	}
 }
 
 // pidfdTellsStatus says whether the kernel has PIDFD_INFO_EXIT.

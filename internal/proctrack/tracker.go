@@ -74,7 +74,7 @@ type Tracker struct {
 	table   map[int]*Process
 	newest  int        // the newest pid that was looked at
 	listAt  time.Time  // when to list all processes once; zero after that
-	fresh   []freshPID // found, and not looked at yet
+	fresh   []freshPID // found, and not looked at yet, or not ours yet
 	passed  int        // the first pid that the last look passed over; 0 if there is none
 	unseen  []Death    // of processes that were gone before they were looked at; not told of yet
 	young   []*Process
