@@ -35,6 +35,11 @@ func (s *Supervisor) observe(d proctrack.Death) {
 func (s *Supervisor) rose(now time.Time, kills uint64, limit attribution.Limit) {
 	if kills > 0 {
 		s.report.Observation(now, report.Observation{Kills: kills, Limit: string(limit)})
+		if largest, ok := s.tracker.LargestLiving(); ok {
+			s.engine.Lives(attribution.Process{
+				ID: attribution.ID{PID: largest.PID, StartTime: largest.StartTime}, ResidentBytes: largest.ResidentBytes,
+			})
+		}
 		s.engine.Rose(kills, limit, now)
 	}
 }

@@ -120,10 +120,14 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.watch.sawUsage(now, usage, limit)
 	if s.watch.stillness.needed(now, usage, limit, s.watch.roseAt) {
 		s.watch.lookAgainAt = now.Add(stillEvery)
-		if s.engine.Unclaimed() > 0 {
+		unclaimed := s.engine.Unclaimed()
+		if unclaimed > 0 {
 			s.tracker.ScanKept(now, s.observe) // the victim may be gone before there is room
 		}
-		return
+		if unclaimed == 0 || s.engine.Bodies() < unclaimed || s.tracker.Dying() {
+			return
+		}
+		// The victims' memory is back, and somebody else has it already.
 	}
 	if s.tracker.Look(now, usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)

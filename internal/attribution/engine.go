@@ -13,8 +13,8 @@ const (
 	// SettleWait is for a process with a SIGKILL status: the kernel sends the SIGKILL right after it has counted the kill,
 	// but whoever kills by himself at that moment may be seen first. What comes after it was not the kernel's doing.
 	SettleWait = 2 * time.Millisecond
-	// MarkedWithin is how long after a rise the SIGKILL is sent at the latest, with a processor that is taken away in between.
-	// Who was seen without it later than that was not the victim.
+	// MarkedWithin is how long after a rise the SIGKILL is sent at the latest, with a processor that is taken away in between
+	// (a CPU quota does so for up to its period). Who was seen without it later than that was not the victim.
 	MarkedWithin = 100 * time.Millisecond
 	// SignaledWait is for a process that died of some signal.
 	SignaledWait = 50 * time.Millisecond
@@ -43,6 +43,22 @@ type Engine struct {
 	candidates []*Death
 	judged     []ID // a ring; next is where the next one goes
 	next       int
+	rival      Process // the largest process that lived when the counter rose last; zero once it was seen to end
+}
+
+// Lives names the largest of the processes that were not seen to end, as of the last look before a rise. The kernel takes the
+// largest (oom_badness in mm/oom_kill.c), so while that one may still turn out to have been taken, no much smaller one is
+// certainly the victim.
+func (e *Engine) Lives(largest Process) { e.rival = largest }
+
+// Bodies returns how many processes with a SIGKILL status wait for a verdict.
+func (e *Engine) Bodies() (n uint64) {
+	for _, c := range e.candidates {
+		if c.Knowledge == Killed {
+			n++
+		}
+	}
+	return n
 }
 
 // Rose reports that the counter rose by kills, first seen at the given time.
@@ -66,6 +82,9 @@ func (e *Engine) Unclaimed() (kills uint64) {
 func (e *Engine) Died(d Death) {
 	if slices.Contains(e.judged, d.Process.ID) {
 		return
+	}
+	if d.Process.ID == e.rival.ID {
+		e.rival = Process{}
 	}
 	for i := range e.candidates {
 		old := e.candidates[i]
@@ -116,7 +135,7 @@ func (e *Engine) Deadline() (at time.Time, ok bool) {
 		sooner(e.rises[0].at.Add(BodyWait))
 		for _, c := range e.candidates {
 			if c.Knowledge == Killed {
-				sooner(e.rises[0].at.Add(SettleWait))
+				sooner(e.settledAt(c))
 				continue
 			}
 			sooner(laterOf(c.At, e.rises[0].at).Add(wait(c.Knowledge)))
@@ -158,8 +177,9 @@ func (e *Engine) expire(now time.Time) {
 // judgeKilled gives a verdict on every candidate with a SIGKILL status, unless a rise that it may explain is so young
 // that somebody else may turn out to have been killed.
 func (e *Engine) judgeKilled(verdicts []Verdict, now time.Time, final bool) []Verdict {
-	unsettled := !final && len(e.rises) > 0 && now.Sub(e.rises[len(e.rises)-1].at) < SettleWait
-	killed := e.take(func(c *Death) bool { return c.Knowledge == Killed && (!unsettled || e.explainedBy(c) < 0) })
+	killed := e.take(func(c *Death) bool {
+		return c.Knowledge == Killed && (final || e.explainedBy(c) < 0 || !now.Before(e.settledAt(c)))
+	})
 	// More SIGKILL deaths than counted kills: somebody else kills at the same moment, or several processes shared one
 	// memory. The kernel takes the largest (oom_badness in mm/oom_kill.c), so the smaller ones are cleared.
 	fitting := uint64(0)
@@ -184,6 +204,17 @@ func (e *Engine) judgeKilled(verdicts []Verdict, now time.Time, final bool) []Ve
 		verdicts = append(verdicts, v)
 	}
 	return verdicts
+}
+
+// settledAt is when nobody else can turn out to have been killed instead of a process with a SIGKILL status. There must be
+// a rise.
+func (e *Engine) settledAt(c *Death) time.Time {
+	last := e.rises[len(e.rises)-1].at
+	// The last looks may have been some milliseconds before the rise, in which the victim has grown: hence the half.
+	if known := size(c.Process); known > 0 && known+known/2 < e.rival.ResidentBytes {
+		return last.Add(MarkedWithin)
+	}
+	return last.Add(SettleWait)
 }
 
 // explainedBy returns the oldest rise that the death may explain, or -1. Who was seen alive after a rise was not the

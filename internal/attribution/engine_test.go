@@ -96,6 +96,41 @@ func TestLookAlikeSeenFirst(t *testing.T) {
 
 // A kill whose victim was never seen, and a second later a worker is killed by its master: it lived when the kernel
 // killed.
+// A processor was taken away between the count and the SIGKILL, and a master killed its worker in that moment: a smaller
+// process is not certainly the victim as long as the largest may be it.
+func TestALargerOneLives(t *testing.T) {
+	for name, test := range map[string]struct {
+		resident, largest uint64
+		settled           time.Duration
+	}{
+		"smaller": {4, 64, MarkedWithin}, "larger": {64, 4, SettleWait}, "as large": {50, 64, SettleWait}, "unknown": {0, 64, SettleWait},
+	} {
+		var e Engine
+		e.Rose(1, OwnLimit, start)
+		e.Died(death(5, Killed, test.resident, 0))
+		e.Lives(Process{ID: ID{PID: 6, StartTime: 60}, ResidentBytes: test.largest})
+		if at, ok := e.Deadline(); !ok || !at.Equal(start.Add(test.settled)) {
+			t.Errorf("%s: deadline after %v", name, at.Sub(start))
+		}
+		if got := e.Judge(start.Add(test.settled - 1)); len(got) != 0 {
+			t.Errorf("%s: early: %+v", name, got)
+		}
+		if got := e.Judge(start.Add(test.settled)); len(got) != 1 || got[0].Certainty != Certain {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	var e Engine
+	e.Rose(1, OwnLimit, start)
+	e.Died(death(5, Killed, 4, 0))
+	e.Lives(Process{ID: ID{PID: 6, StartTime: 60}, ResidentBytes: 64})
+	e.Judge(start.Add(SettleWait))
+	e.Died(death(6, Killed, 64, 7*time.Millisecond))
+	got := e.Judge(start.Add(8 * time.Millisecond))
+	if len(got) != 2 || !got[0].OOM || got[0].Process.PID != 6 || got[1].OOM {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestSeenAliveAfterTheRise(t *testing.T) {
 	for _, k := range []Knowledge{Killed, Signaled, Vanished} {
 		var e Engine

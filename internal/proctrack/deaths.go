@@ -152,6 +152,26 @@ func (t *Tracker) ScanKept(now time.Time, yield func(Death)) {
 	}
 }
 
+// Dying reports whether a process that was seen to have been killed still holds its memory, or may do so. It takes no
+// memory.
+func (t *Tracker) Dying() bool {
+	if t == nil {
+		return false
+	}
+	for _, p := range t.table {
+		if !p.endReported {
+			continue
+		}
+		if p.statFD < 0 {
+			return true
+		}
+		if s, found := t.proc.keptStat(p.statFD); found == unsure || found == present && !s.zombie() {
+			return true
+		}
+	}
+	return false
+}
+
 // dying reports a process that still has its entry in /proc but will not live on. The kernel sets the exit code of the
 // whole group the moment a SIGKILL is sent (complete_signal in kernel/signal.c), and /proc/PID/stat shows it since
 // Linux 5.17 to whoever may ptrace the process: the same user suffices.

@@ -234,7 +234,8 @@ func (t *Tracker) isMember(s stat) bool {
 // learn takes over what a look showed.
 func (t *Tracker) learn(p *Process, s stat, now time.Time) {
 	p.ParentPID, p.Comm, p.session, p.seen = s.ppid, s.comm, s.session, now
-	if !s.zombie() && s.flags&flagExiting == 0 {
+	p.exiting = s.zombie() || s.flags&flagExiting != 0
+	if !p.exiting {
 		p.ResidentBytes = s.rssPages * t.page
 		if s.open && s.exitCode == 0 {
 			p.AliveAt = now

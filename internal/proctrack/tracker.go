@@ -54,6 +54,7 @@ type Process struct {
 	seen        time.Time
 	youth       int  // how many more Looks look at it again: what it is may change at once, by exec
 	asked       bool // its command line was asked for
+	exiting     bool // at the last look
 	endReported bool // its status was told: nothing better can follow
 }
 
@@ -166,6 +167,24 @@ func (t *Tracker) Largest(n int) []Process {
 		}
 	}
 	return largest
+}
+
+// LargestLiving returns the process with the most resident memory among those that were not seen to end, and false if there
+// is none.
+func (t *Tracker) LargestLiving() (largest Process, ok bool) {
+	if t == nil {
+		return Process{}, false
+	}
+	var found *Process
+	for _, p := range t.table {
+		if !p.endReported && !p.exiting && (found == nil || smaller(found, p)) {
+			found = p
+		}
+	}
+	if found == nil {
+		return Process{}, false
+	}
+	return *found, true
 }
 
 // smaller orders by memory; of equals the one with the higher pid is the smaller.

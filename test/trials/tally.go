@@ -22,11 +22,13 @@ type tally struct {
 	// lost counts runs in which the kernel took oominit itself.
 	lost    int
 	latency []time.Duration
+	slowest time.Duration // of the last outcome
 }
 
 // add counts an outcome, and returns what was wrong with it.
 func (t *tally) add(o outcome) (faults []string) {
 	t.trials++
+	t.slowest = 0
 	if o.initKilled {
 		t.lost++
 		return []string{"the kernel took oominit"}
@@ -60,7 +62,8 @@ func (t *tally) add(o outcome) (faults []string) {
 		default:
 			told[e.Process.PID] = true
 			t.named++
-			t.latency = append(t.latency, max(0, e.read.Sub(o.kills[i].at)))
+			took := max(0, e.read.Sub(o.kills[i].at))
+			t.latency, t.slowest = append(t.latency, took), max(t.slowest, took)
 			if e.Certainty == "certain" {
 				t.certain++
 			}
