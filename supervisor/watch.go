@@ -128,6 +128,11 @@ func (s *Supervisor) look(now time.Time, full bool) {
 			return
 		}
 		// The victims' memory is back, and somebody else has it already.
+		if s.tracker.AllKept() {
+			s.judge(now)
+			s.settle(now)
+			return
+		}
 	}
 	if s.tracker.Look(now, usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)

@@ -172,6 +172,11 @@ func (t *Tracker) Dying() bool {
 	return false
 }
 
+// AllKept reports whether ScanKept looks at everybody who was found.
+func (t *Tracker) AllKept() bool {
+	return t != nil && len(t.fresh) == 0 && t.pidfds.kept == len(t.table)
+}
+
 // dying reports a process that still has its entry in /proc but will not live on. The kernel sets the exit code of the
 // whole group the moment a SIGKILL is sent (complete_signal in kernel/signal.c), and /proc/PID/stat shows it since
 // Linux 5.17 to whoever may ptrace the process: the same user suffices.
