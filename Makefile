@@ -3,11 +3,14 @@
 GO      ?= go
 VERSION ?=
 BIN     ?= bin/oominit
-# Without inlining in packages that only write text, the binary is 32 KB smaller and starts as fast.
-GCFLAGS := $(patsubst %,-gcflags=%=-l,encoding/json fmt log net reflect sync time)
+# Without inlining, packages that only write or read text are smaller, and the program starts as fast.
+GCFLAGS := $(patsubst %,-gcflags=%=-l,bufio encoding/json fmt github.com/oominit/oominit/cmd/oominit \
+	github.com/oominit/oominit/internal/report github.com/oominit/oominit/policy github.com/rs/zerolog internal/strconv log net \
+	os reflect slices strconv strings sync time)
 # The older collector is 49 KB smaller, and there is next to nothing to collect. Go versions without the choice build too.
 OLDER_GC := $(shell GOEXPERIMENT=nogreenteagc $(GO) version >/dev/null 2>&1 && echo nogreenteagc)
-LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+# Functions that begin at any 8 bytes instead of 32 are 41 KB smaller.
+LDFLAGS := -s -w -funcalign=8 $(if $(VERSION),-X main.version=$(VERSION))
 FUZZTIME ?= 10s
 N        ?= 1000
 

@@ -37,26 +37,36 @@ const (
 	ReasonMainExited Reason = "main_exited"
 	// ReasonMainSignaled says that a signal ended the main child, and the code is 128+n.
 	ReasonMainSignaled Reason = "main_signaled"
+	// ReasonMapped says that the configuration has the code in place of the main child's own.
+	ReasonMapped Reason = "mapped"
 	// ReasonPolicy says that the policy put its code in place of the main child's own.
 	ReasonPolicy Reason = "policy"
 )
 
-// ExitCode returns the exit code of the container: the main child's own, unless the harshest action that was decided
-// replaces it by replacement. Propagate replaces a 0 and nothing else, since any other code already tells of a failure;
-// Stop and Kill replace every code, since the end was the policy's doing.
-func ExitCode(main Status, harshest Action, replacement int) (int, Reason) {
+// ExitCode returns the exit code of the container: the main child's own, or what codes has for it, unless the harshest action
+// that was decided replaces that by replacement. Propagate replaces a 0 and nothing else, since any other code already tells
+// of a failure; Stop and Kill replace every code, since the end was the policy's doing.
+func ExitCode(main Status, codes map[int]int, harshest Action, replacement int) (int, Reason) {
 	own := main.ExitCode()
+	code, mapped := codes[own]
+	if !mapped {
+		code = own
+	}
 	switch harshest {
 	case Stop, Kill:
 		return replacement, ReasonPolicy
 	case Propagate:
-		if own == 0 {
+		if code == 0 {
 			return replacement, ReasonPolicy
 		}
 	case Continue:
 	}
-	if main.Signal != 0 {
-		return own, ReasonMainSignaled
+	switch {
+	case mapped:
+		return code, ReasonMapped
+	case main.Signal != 0:
+		return code, ReasonMainSignaled
+	default:
+		return code, ReasonMainExited
 	}
-	return own, ReasonMainExited
 }

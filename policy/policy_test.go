@@ -14,7 +14,7 @@ func TestExitCode(t *testing.T) {
 			if action == Stop || action == Kill || (action == Propagate && code == 0) {
 				want, reason = replacement, ReasonPolicy
 			}
-			if got, why := ExitCode(Status{Code: code}, action, replacement); got != want || why != reason {
+			if got, why := ExitCode(Status{Code: code}, nil, action, replacement); got != want || why != reason {
 				t.Errorf("%s, code %d: %d %s, want %d %s", name, code, got, why, want, reason)
 			}
 		}
@@ -23,9 +23,33 @@ func TestExitCode(t *testing.T) {
 			if action == Stop || action == Kill {
 				want, reason = replacement, ReasonPolicy
 			}
-			if got, why := ExitCode(Status{Signal: signal}, action, replacement); got != want || why != reason {
+			if got, why := ExitCode(Status{Signal: signal}, nil, action, replacement); got != want || why != reason {
 				t.Errorf("%s, signal %d: %d %s, want %d %s", name, signal, got, why, want, reason)
 			}
+		}
+	}
+}
+
+// Any code can stand for any other; what the policy does comes after that.
+func TestExitCodeMapped(t *testing.T) {
+	codes := map[int]int{143: 0, 3: 4, 0: 5}
+	for _, test := range []struct {
+		main     Status
+		harshest Action
+		code     int
+		reason   Reason
+	}{
+		{Status{Signal: 15}, Continue, 0, ReasonMapped},
+		{Status{Code: 143}, Continue, 0, ReasonMapped},
+		{Status{Signal: 15}, Propagate, 99, ReasonPolicy},
+		{Status{Code: 3}, Propagate, 4, ReasonMapped},
+		{Status{Code: 0}, Propagate, 5, ReasonMapped},
+		{Status{Code: 3}, Stop, 99, ReasonPolicy},
+		{Status{Code: 4}, Continue, 4, ReasonMainExited},
+		{Status{Signal: 9}, Continue, 137, ReasonMainSignaled},
+	} {
+		if code, reason := ExitCode(test.main, codes, test.harshest, 99); code != test.code || reason != test.reason {
+			t.Errorf("%+v, %s: %d %s, want %d %s", test.main, test.harshest, code, reason, test.code, test.reason)
 		}
 	}
 }

@@ -122,12 +122,12 @@ func rawStatus(code, status int32) unix.WaitStatus {
 	}
 }
 
-// StoppedByTerminal reports whether the child is stopped because it touched the terminal from the background.
-func (r *Reaper) StoppedByTerminal(pid int) bool {
+// Stopped returns the signal that stopped the child, once for each time that it was stopped.
+func (r *Reaper) Stopped(pid int) (sig unix.Signal, stopped bool) {
 	r.info = unix.Siginfo{}
 	if waitid(unix.P_PID, pid, &r.info, unix.WSTOPPED|unix.WNOHANG) != 0 {
-		return false // EINTR cannot be with WNOHANG; ECHILD: it has ended
+		return 0, false // EINTR cannot be with WNOHANG; ECHILD: it has ended
 	}
 	child := (*childInfo)(unsafe.Pointer(&r.info))
-	return child.pid != 0 && (unix.Signal(child.status) == unix.SIGTTIN || unix.Signal(child.status) == unix.SIGTTOU)
+	return unix.Signal(child.status), child.pid != 0
 }

@@ -34,20 +34,19 @@ func (s *Supervisor) childrenChanged() {
 			listening = true
 		default:
 			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
-			s.continueStopped()
+			if s.terminal.given && s.state < draining {
+				if sig, stopped := s.reaper.Stopped(s.mainPID); stopped {
+					s.mainStopped(sig)
+				}
+			}
+			if err == reaper.ErrNoChildren { //nolint:errorlint // a sentinel, never wrapped
+				s.on(nobodyLeft)
+			}
 			s.settle(time.Now())
 			return
 		}
 	}
 	s.more = true
-}
-
-// continueStopped wakes a main child that touched the terminal before it was given it.
-func (s *Supervisor) continueStopped() {
-	if s.gaveTTY && s.reaper.StoppedByTerminal(s.mainPID) {
-		s.gaveTTY = false
-		s.send(unix.SIGCONT, -s.mainPID)
-	}
 }
 
 // childEnded handles one zombie and reaps it.
@@ -68,8 +67,11 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot reap pid %d: %v", exit.PID, err)})
 	}
 	s.tracker.Forget(exit.PID)
-	if exit.PID == s.mainPID && s.state != settling {
+	isMain := exit.PID == s.mainPID && s.state < draining // later it is somebody else's pid
+	if isMain {
 		s.mainStatus = exit.Status
+	} else {
+		s.reportReaped(exit)
 	}
 	if killed && s.group != nil {
 		now := time.Now()
@@ -82,7 +84,10 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		}
 		s.judge(now)
 	}
-	if exit.PID == s.mainPID {
+	switch {
+	case isMain && s.config.Drain > 0:
+		s.on(mainExitedFirst)
+	case isMain:
 		s.on(mainExited)
 	}
 }

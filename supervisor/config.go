@@ -23,9 +23,48 @@ type Config struct {
 	StopSignal unix.Signal
 	// SignalScope says who gets the signals that we get.
 	SignalScope Scope
+	// Rewrite has, by number, what is forwarded instead of a received signal; Drop for nothing. Who is not in it is forwarded
+	// as it came.
+	Rewrite map[unix.Signal]unix.Signal
+	// StopDelay is how long SIGTERM and StopSignal are held back before they are forwarded; a second one ends the delay.
+	StopDelay time.Duration
+	// Drain is how long those who are left when the main child has ended may take to end on the stop signal; 0 kills them at
+	// once, as the kernel does when PID 1 ends.
+	Drain time.Duration
+	// Group says which process group and session the main child gets.
+	Group Group
+	// ParentDeathSignal is sent to us when our parent ends; 0 for none.
+	ParentDeathSignal unix.Signal
+	// Pause has no main child: orphans are reaped until SIGTERM or SIGINT comes.
+	Pause bool
+	// OOMScoreAdj is added to the oom_score_adj of the main child (proc_pid_oom_score_adj(5)), up to 1000 in all.
+	OOMScoreAdj int
+	// ExitCodes has, by the main child's own exit code, the one that is taken for it.
+	ExitCodes map[int]int
+	// WarnReaped reports each orphan that was reaped at warn instead of debug.
+	WarnReaped bool
 	// Report says where events go.
 	Report report.Options
 }
+
+// Drop in Config.Rewrite stands for no signal.
+const Drop unix.Signal = 0
+
+// Group says which process group and session the main child gets.
+type Group int
+
+// The groups.
+const (
+	// GroupOwn makes it the leader of a process group of its own, which gets the terminal if we have it.
+	GroupOwn Group = iota
+	// GroupSession makes it the leader of a session of its own, with the terminal as its controlling one.
+	GroupSession
+	// GroupInherit leaves it in ours.
+	GroupInherit
+)
+
+// Groups lists the names of the groups, in their order.
+func Groups() []string { return []string{"own", "session", "inherit"} }
 
 // Scope says who gets a forwarded signal.
 type Scope int

@@ -11,6 +11,7 @@ import (
 	"github.com/oominit/oominit/internal/proctrack"
 	"github.com/oominit/oominit/internal/report"
 	"github.com/oominit/oominit/policy"
+	"github.com/oominit/oominit/reaper"
 )
 
 // The rooms do not know each other's types; this file translates.
@@ -82,8 +83,10 @@ func (s *Supervisor) reportPolicy(now time.Time, action policy.Action) {
 
 func (s *Supervisor) reportStarted(now time.Time) {
 	e := report.Started{
-		Main: report.Process{PID: s.mainPID, ParentPID: os.Getpid(), Comm: base(s.config.Command[0])},
-		PID:  os.Getpid(), Subreaper: !s.init, Policy: s.config.Policy.String(), Memory: s.memory(),
+		PID: os.Getpid(), Subreaper: !s.init, Policy: s.config.Policy.String(), Memory: s.memory(),
+	}
+	if !s.config.Pause {
+		e.Main = &report.Process{PID: s.mainPID, ParentPID: os.Getpid(), Comm: base(s.config.Command[0])}
 	}
 	if s.group != nil {
 		e.Cgroup = &report.Cgroup{
@@ -96,15 +99,27 @@ func (s *Supervisor) reportStarted(now time.Time) {
 	s.report.Started(now, e)
 }
 
-func (s *Supervisor) reportExit(now time.Time, code int, reason policy.Reason) {
-	main := status(s.mainStatus)
-	e := report.Exit{
-		Code: code, Reason: string(reason), MainPID: s.mainPID, MainCode: main.Code, Kills: s.kills, Memory: s.memory(),
+// reportReaped reports an orphan. Most of the time nobody wants to know, and then it costs nothing.
+func (s *Supervisor) reportReaped(exit reaper.Exit) {
+	if s.config.WarnReaped || s.report.Debugs() {
+		s.report.Reaped(time.Now(), report.Reaped{Child: ending(exit.PID, exit.Status), Warn: s.config.WarnReaped})
 	}
-	if main.Signal != 0 {
-		e.MainSignal = signalName(unix.Signal(main.Signal))
+}
+
+func (s *Supervisor) reportExit(now time.Time, code int, reason policy.Reason) {
+	e := report.Exit{Code: code, Reason: string(reason), Kills: s.kills, Memory: s.memory()}
+	if !s.config.Pause {
+		main := ending(s.mainPID, s.mainStatus)
+		e.Main = &main
 	}
 	s.report.Exit(now, e)
+}
+
+func ending(pid int, w unix.WaitStatus) report.Ending {
+	if own := status(w); own.Signal == 0 {
+		return report.Ending{PID: pid, Code: own.Code}
+	}
+	return report.Ending{PID: pid, Signal: signalName(w.Signal())}
 }
 
 // signalName returns SIGTERM and the like; real-time signals have a number only.

@@ -10,7 +10,11 @@ const (
 	stopping
 	// killing: SIGKILL was sent; the main child has not been reaped yet.
 	killing
-	// settling: the main child has ended; counted kills still wait for their victim's name.
+	// draining: the main child has ended, and those who are left were sent the stop signal.
+	draining
+	// purging: they were sent SIGKILL, and are not reaped yet.
+	purging
+	// settling: everybody has ended; counted kills still wait for their victim's name.
 	settling
 	// ended: everything is known, and the exit code is final.
 	ended
@@ -24,10 +28,16 @@ const (
 	stopDecided event = iota
 	// killDecided: the policy wants it killed.
 	killDecided
-	// graceElapsed: the grace period is over.
+	// graceElapsed: the time that was given is over.
 	graceElapsed
-	// mainExited: the main child was reaped.
+	// mainExited: the main child was reaped, and those who are left end with us.
 	mainExited
+	// mainExitedFirst: the main child was reaped, and those who are left are given time.
+	mainExitedFirst
+	// stopAgain: a stop signal came from outside after the main child had ended.
+	stopAgain
+	// nobodyLeft: we have no children any more.
+	nobodyLeft
 	// killsExplained: every counted kill has its verdict.
 	killsExplained
 )
@@ -41,6 +51,10 @@ const (
 	sendStop
 	// sendKill: send SIGKILL.
 	sendKill
+	// stopRest: send the stop signal to those who are left, and start their time.
+	stopRest
+	// killRest: send SIGKILL to those who are left.
+	killRest
 	// lookOnce: look at the counters for the last time.
 	lookOnce
 )
@@ -56,7 +70,10 @@ func next(s state, e event) (state, effect) {
 			return killing, sendKill
 		case mainExited:
 			return settling, lookOnce
-		case graceElapsed: // impossible: the grace period has not begun
+		case mainExitedFirst:
+			return draining, stopRest
+		case graceElapsed, stopAgain: // impossible: no time runs, and a stop signal is the main child's
+		case nobodyLeft: // impossible: there is the main child, or we pause
 		case killsExplained:
 		}
 	case stopping:
@@ -66,24 +83,43 @@ func next(s state, e event) (state, effect) {
 			return killing, sendKill
 		case mainExited:
 			return settling, lookOnce
+		case mainExitedFirst:
+			return draining, stopRest
+		case stopAgain, nobodyLeft: // impossible, as above
 		case killsExplained:
 		}
 	case killing:
 		switch e {
-		case mainExited:
+		case mainExited, mainExitedFirst: // who was to be killed has no time for others
 			return settling, lookOnce
-		case stopDecided, killDecided, graceElapsed, killsExplained:
+		case stopDecided, killDecided, graceElapsed, stopAgain, nobodyLeft, killsExplained:
+		}
+	case draining:
+		switch e {
+		case graceElapsed, stopAgain:
+			return purging, killRest
+		case nobodyLeft:
+			return settling, lookOnce
+		case stopDecided, killDecided: // the main child ended by itself: nothing is left to be stopped
+		case mainExited, mainExitedFirst: // impossible: it ended already
+		case killsExplained:
+		}
+	case purging:
+		switch e {
+		case graceElapsed, nobodyLeft: // who does not die of SIGKILL in that time cannot be waited for
+			return settling, lookOnce
+		case stopDecided, killDecided, mainExited, mainExitedFirst, stopAgain, killsExplained:
 		}
 	case settling:
 		switch e {
 		case killsExplained:
 			return ended, nothing
-		case stopDecided, killDecided, graceElapsed: // nobody is left to be stopped
-		case mainExited: // impossible: it ended already
+		case stopDecided, killDecided, graceElapsed, stopAgain, nobodyLeft: // nobody is left to be stopped
+		case mainExited, mainExitedFirst: // impossible: it ended already
 		}
 	case ended:
-		switch e {
-		case stopDecided, killDecided, graceElapsed, mainExited, killsExplained: // impossible: the loop has ended
+		switch e { // impossible: the loop has ended
+		case stopDecided, killDecided, graceElapsed, mainExited, mainExitedFirst, stopAgain, nobodyLeft, killsExplained:
 		}
 	}
 	return s, nothing

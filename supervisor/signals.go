@@ -47,13 +47,63 @@ func catchSignals() (fd int, err error) {
 	return fd, nil
 }
 
-// forwarded reports whether a received signal is passed on. SIGTTIN and SIGTTOU are about our own use of the terminal.
-func forwarded(sig unix.Signal) bool {
-	switch sig {
-	case unix.SIGCHLD, unix.SIGTTIN, unix.SIGTTOU:
-		return false
+// signalsReceived handles the signals that came since the last call, and reports whether SIGCHLD was among them.
+func (s *Supervisor) signalsReceived() (childrenChanged bool) {
+	for _, number := range sigpipe.Read(s.signals[:0]) {
+		switch sig := unix.Signal(number); sig {
+		case unix.SIGCHLD:
+			childrenChanged = true
+		case unix.SIGTTIN, unix.SIGTTOU: // about our own use of the terminal
+		default:
+			s.signalReceived(sig, time.Now())
+		}
+	}
+	return childrenChanged
+}
+
+// signalReceived does with one signal what the state of things asks for.
+func (s *Supervisor) signalReceived(sig unix.Signal, now time.Time) {
+	stop := sig == unix.SIGTERM || sig == s.config.StopSignal
+	switch {
+	case (sig == unix.SIGHUP || sig == unix.SIGCONT) && now.Before(s.terminal.hangUps):
+	case s.config.Pause:
+		if stop || sig == unix.SIGINT {
+			s.on(mainExited)
+		}
+	case s.state == draining || s.state == purging:
+		if stop {
+			s.on(stopAgain)
+		} else if s.config.SignalScope != ScopeChild {
+			s.forward(sig)
+		}
+	case s.state == settling:
+	case stop && s.config.StopDelay > 0 && s.state == running && s.delayed == 0:
+		s.delayed, s.delayEnds = sig, now.Add(s.config.StopDelay)
+	case stop && s.delayed != 0:
+		s.forwardDelayed()
 	default:
-		return true
+		if sig == unix.SIGCONT {
+			s.continued()
+		}
+		s.forward(sig)
+	}
+}
+
+// forwardDelayed ends the delay of a stop signal.
+func (s *Supervisor) forwardDelayed() {
+	sig := s.delayed
+	s.delayed, s.delayEnds = 0, time.Time{}
+	s.config.StopDelay = 0 // it was one delay before the end, not one for each signal
+	s.forward(sig)
+}
+
+// forward sends a signal to whom it is for, rewritten if the configuration says so.
+func (s *Supervisor) forward(sig unix.Signal) {
+	if to, ok := s.config.Rewrite[sig]; ok {
+		sig = to
+	}
+	if sig != Drop {
+		s.send(sig, s.config.SignalScope.target(s.mainPID, s.init))
 	}
 }
 
@@ -71,19 +121,6 @@ func (s Scope) target(mainPID int, init bool) int {
 	case ScopeChild:
 	}
 	return mainPID
-}
-
-// signalsReceived handles the signals that came since the last call, and reports whether SIGCHLD was among them.
-func (s *Supervisor) signalsReceived() (childrenChanged bool) {
-	for _, number := range sigpipe.Read(s.signals[:0]) {
-		sig := unix.Signal(number)
-		if sig == unix.SIGCHLD {
-			childrenChanged = true
-		} else if forwarded(sig) && s.state != settling {
-			s.send(sig, s.config.SignalScope.target(s.mainPID, s.init))
-		}
-	}
-	return childrenChanged
 }
 
 // send signals a process or group. That it is gone is no fault (ESRCH); that it has become another user's is one that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -28,14 +29,15 @@ func (e *StartError) Unwrap() error { return e.Err }
 // defaultPath serves where PATH is not set, as with execvp(3).
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// spawn starts the command as leader of a process group of its own and returns its pid. What it inherits is what we came
-// with: descriptors, directory, environment, signal mask; Go puts back the RLIMIT_NOFILE that its runtime raised
-// (golang/go#46279) and the default actions of the signals that it caught.
-func spawn(command []string) (pid int, err error) {
+// spawn starts the command and returns its pid. What it inherits is what we came with: descriptors, directory, environment,
+// signal mask; Go puts back the RLIMIT_NOFILE that its runtime raised (golang/go#46279) and the default actions of the signals
+// that were caught. It returns once the command is executed, and thus in its process group: a signal for the group that is
+// sent right after cannot be lost.
+func spawn(command []string, group Group) (pid int, err error) {
 	name := command[0]
 	var denied error
 	for _, file := range candidates(name) {
-		pid, err = forkExec(file, command)
+		pid, err = forkExec(file, command, group)
 		switch {
 		case err == nil:
 			return pid, nil
@@ -90,13 +92,21 @@ func searchPath() string {
 	return defaultPath
 }
 
-func forkExec(file string, command []string) (int, error) {
+func forkExec(file string, command []string, group Group) (int, error) {
 	attributes := &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Sys:   &syscall.SysProcAttr{Setpgid: group == GroupOwn, Setsid: group == GroupSession},
+	}
+	if group == GroupSession {
+		_, err := unix.IoctlGetTermios(0, unix.TCGETS)
+		attributes.Sys.Setctty = err == nil
 	}
 	pid, err := syscall.ForkExec(file, command, attributes)
+	if attributes.Sys.Setctty && errors.Is(err, unix.EPERM) { // it is another session's
+		attributes.Sys.Setctty = false
+		pid, err = syscall.ForkExec(file, command, attributes)
+	}
 	if errors.Is(err, unix.ENOEXEC) {
 		// A script without #!: execvp(3) gives it to sh, and so do the other inits.
 		return syscall.ForkExec("/bin/sh", append([]string{"/bin/sh", file}, command[1:]...), attributes)
@@ -104,13 +114,22 @@ func forkExec(file string, command []string) (int, error) {
 	return pid, err
 }
 
-// giveTerminal makes the child's process group the foreground one, if stdin is our controlling terminal and we are in
-// the foreground ourselves. The child may have touched the terminal before: then it was stopped, and is continued when
-// the reaper sees that.
-func giveTerminal(child int) (given bool) {
-	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	if err != nil || group != unix.Getpgrp() {
-		return false
+// raiseOOMScoreAdj adds to our own oom_score_adj, so that the main child is born with it, and returns what undoes it. Setting
+// the child's after its birth would miss the children that it has by then. Lowering it again needs no privilege as long as it
+// was raised without one (proc_oom_score_adj in fs/proc/base.c, Linux 6.18, keeps the lowest value that is allowed).
+func raiseOOMScoreAdj(by int) (undo func(), err error) {
+	const file, most = "/proc/self/oom_score_adj", 1000
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
 	}
-	return unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, child) == nil
+	now, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q of %s: %w", text, file, err)
+	}
+	write := func(value int) error { return os.WriteFile(file, strconv.AppendInt(nil, int64(value), 10), 0) }
+	if err := write(min(now+by, most)); err != nil {
+		return nil, err
+	}
+	return func() { _ = write(now) }, nil // it was allowed before
 }

@@ -45,9 +45,11 @@ type Supervisor struct {
 	mainStatus unix.WaitStatus
 	harshest   policy.Action
 	kills      uint64
-	killedByUs bool // SIGKILL was sent to the main child's group
-	gaveTTY    bool
+	killedByUs bool // SIGKILL was sent to the main child's group, or to those who were left
+	terminal   terminal
 	graceEnds  time.Time
+	delayed    unix.Signal // a stop signal that is held back; 0 without
+	delayEnds  time.Time
 	rehearseAt time.Time // zero once it is done
 	trimAt     time.Time // as above
 	watch      watch
@@ -79,14 +81,15 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if !s.init {
 		subreaperErr = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
+	if config.ParentDeathSignal != 0 {
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(config.ParentDeathSignal), 0, 0, 0) // only a number that is no signal fails
+	}
 	unsupported := s.openSources()
 	threadsReserved()
 
-	s.mainPID, err = spawn(config.Command)
-	if err != nil {
-		return err.(*StartError).Code, err //nolint:errorlint,forcetypeassert // spawn returns nothing else
+	if err := s.startMain(); err != nil {
+		return err.Code, err
 	}
-	s.gaveTTY = giveTerminal(s.mainPID)
 	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds none.
 	// It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
 	runtime.GOMAXPROCS(1)
@@ -110,6 +113,34 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.execs.from = now.Add(execsAfter)
 	}
 	return s.loop(), nil
+}
+
+// startMain starts the main child, unless there is none.
+func (s *Supervisor) startMain() *StartError {
+	if s.config.Pause {
+		return nil
+	}
+	if s.config.OOMScoreAdj != 0 {
+		undo, err := raiseOOMScoreAdj(s.config.OOMScoreAdj)
+		if err != nil {
+			s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot raise the command's oom_score_adj: %v", err)})
+		} else {
+			defer undo()
+		}
+	}
+	if s.config.Group == GroupSession {
+		s.terminal.leave(time.Now())
+	}
+	pid, err := spawn(s.config.Command, s.config.Group)
+	if err != nil {
+		return err.(*StartError) //nolint:errorlint,forcetypeassert // spawn returns nothing else
+	}
+	s.mainPID = pid
+	if s.config.Group == GroupOwn {
+		s.terminal.given = giveTerminal(pid)
+		s.terminal.early = s.terminal.given
+	}
+	return nil
 }
 
 // openSources opens everything that is needed to see OOM kills, and returns why that cannot be done, if so.
@@ -152,7 +183,10 @@ func (s *Supervisor) loop() int {
 			s.woken(time.Now())
 		}
 	}
-	code, reason := policy.ExitCode(status(s.mainStatus), s.harshest, s.config.ExitCode)
+	if s.terminal.given {
+		takeTerminal()
+	}
+	code, reason := policy.ExitCode(status(s.mainStatus), s.config.ExitCodes, s.harshest, s.config.ExitCode)
 	s.reportExit(time.Now(), code, reason)
 	s.report.Flush(flushAtMost)
 	return code
@@ -187,6 +221,10 @@ func (s *Supervisor) on(e event) {
 		s.graceEnds = time.Time{}
 		s.send(unix.SIGKILL, -s.mainPID)
 		s.send(unix.SIGKILL, s.mainPID) // it may have left its process group
+	case stopRest:
+		s.stopRest()
+	case killRest:
+		s.killRest()
 	case lookOnce:
 		s.graceEnds = time.Time{}
 		s.lookOnce(time.Now())

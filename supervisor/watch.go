@@ -183,6 +183,7 @@ func (s *Supervisor) setAlarm(now time.Time) {
 		}
 	}
 	sooner(s.graceEnds)
+	sooner(s.delayEnds)
 	sooner(s.rehearseAt)
 	sooner(s.trimAt)
 	sooner(s.watch.lookAgainAt)
@@ -199,6 +200,9 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	if !s.graceEnds.IsZero() && !now.Before(s.graceEnds) {
 		s.graceEnds = time.Time{}
 		s.on(graceElapsed)
+	}
+	if !s.delayEnds.IsZero() && !now.Before(s.delayEnds) {
+		s.forwardDelayed()
 	}
 	if !s.rehearseAt.IsZero() && !now.Before(s.rehearseAt) {
 		s.rehearseAt = time.Time{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -20,11 +21,15 @@ Each flag has a variable, in brackets; flags win.
 
 `)
 	for _, o := range options {
-		fmt.Fprintf(&b, "  %s=VALUE  [%s]\n", o.flag(), o.variable())
+		value := "=VALUE"
+		if o.boolean {
+			value = ""
+		}
+		fmt.Fprintf(&b, "  %s%s  [%s]\n", o.flag(), value, o.variable())
 		for _, line := range wrap(strings.ReplaceAll(o.meaning, "`", ""), 70) {
 			fmt.Fprintf(&b, "      %s\n", line)
 		}
-		fmt.Fprintf(&b, "      Default: %s. Allowed: %s.\n", o.initial, o.allowed)
+		fmt.Fprintf(&b, "      Default: %s. Allowed: %s.\n", cmp.Or(o.initial, "none"), o.allowed)
 	}
 	b.WriteString(`  --help, -h
       Print this text.

@@ -30,20 +30,23 @@ func main() {
 		complain(os.Stderr, fmt.Errorf("cannot start: %w", err))
 		os.Exit(policy.ExitFailure)
 	}
-	os.Exit(run(s, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	os.Exit(run(s, os.Args, os.Environ(), os.Stdout, os.Stderr))
 }
 
 func run(s *supervisor.Supervisor, arguments, environment []string, stdout, stderr io.Writer) (exitCode int) {
-	request, err := parse(arguments, environment)
+	request, texts, err := understand(arguments, environment)
 	switch {
 	case err != nil:
 		complain(stderr, err)
 		return policy.ExitFailure
 	case request.help:
-		_, err = io.WriteString(stdout, help())
+		_, err = io.WriteString(stdout, texts.help())
 		return codeOf(err)
 	case request.version:
-		_, err = fmt.Fprintf(stdout, "oominit version %s\n", version)
+		_, err = fmt.Fprintln(stdout, texts.version)
+		return codeOf(err)
+	case request.license:
+		_, err = fmt.Fprintln(stdout, "Apache-2.0: https://www.apache.org/licenses/LICENSE-2.0")
 		return codeOf(err)
 	}
 	if request.logFile != "" {
@@ -57,6 +60,25 @@ func run(s *supervisor.Supervisor, arguments, environment []string, stdout, stde
 		complain(stderr, err)
 	}
 	return code
+}
+
+// texts are what is printed on request.
+type texts struct {
+	help    func() string
+	version string
+}
+
+// understand reads the arguments, the program's own name first, as those of the init that it is called as.
+func understand(arguments, environment []string) (request, texts, error) {
+	if len(arguments) == 0 { // execve(2) allows it
+		arguments = []string{"oominit"}
+	}
+	if d := calledAs(arguments[0]); d != nil {
+		r, err := d.parseAs(arguments[1:], environment)
+		return r, texts{d.help, fmt.Sprintf("%s (oominit %s)", d.version, version)}, err
+	}
+	r, err := parse(arguments[1:], environment)
+	return r, texts{help, "oominit version " + version}, err
 }
 
 // complain writes each of the joined errors on a line of its own. Nothing can be done if that fails.

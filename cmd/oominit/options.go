@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/oominit/oominit/internal/report"
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/supervisor"
@@ -20,6 +18,7 @@ type request struct {
 	logFile string // where events go, if it is a file; it is opened when everything else is known to be right
 	help    bool
 	version bool
+	license bool
 }
 
 // option is one row of the table from which come the parser, --help, the table of the README and the suggestions.
@@ -32,6 +31,10 @@ type option struct {
 	meaning string
 	// words are the values that can be suggested for a misspelt one.
 	words []string
+	// sample is a value that is allowed, where the default is none.
+	sample string
+	// boolean says that the flag alone means true.
+	boolean bool
 	// set takes a value over. Its error does not repeat the value.
 	set func(r *request, value string) error
 }
@@ -67,20 +70,14 @@ var options = []option{
 		},
 	},
 	{
-		name: "GRACE_PERIOD", initial: "10s", allowed: "a duration such as 10s or 1m30s, at most 24h",
+		name: "GRACE_PERIOD", initial: "10s", allowed: durations,
 		meaning: "the time between the stop signal and SIGKILL when the policy stops the container",
-		set: func(r *request, value string) (err error) {
-			r.config.GracePeriod, err = time.ParseDuration(value)
-			if err == nil && (r.config.GracePeriod < 0 || r.config.GracePeriod > 24*time.Hour) {
-				return errNotAllowed
-			}
-			return err
-		},
+		set:     func(r *request, value string) error { return setDuration(&r.config.GracePeriod, value) },
 	},
 	{
 		name: "STOP_SIGNAL", initial: "SIGTERM", allowed: "a signal by name or number, such as SIGQUIT, QUIT or 3",
 		words:   signalNames(),
-		meaning: "the signal with which the policy `stop` asks the command to end",
+		meaning: "the signal with which the policy `stop` asks the command to end, and OOMINIT_DRAIN the others",
 		set: func(r *request, value string) (err error) {
 			r.config.StopSignal, err = parseSignal(value)
 			return err
@@ -92,6 +89,77 @@ var options = []option{
 		set: func(r *request, value string) error {
 			i, err := indexOf(supervisor.Scopes(), value)
 			r.config.SignalScope = supervisor.Scope(i)
+			return err
+		},
+	},
+	{
+		name: "SIGNAL_REWRITE", allowed: "pairs such as TERM=QUIT, by name or number; HUP= forwards nothing", sample: "TERM=QUIT 15:3 HUP=",
+		meaning: "what is forwarded instead of a signal that oominit gets",
+		set: func(r *request, value string) (err error) {
+			r.config.Rewrite, err = parseRewrite(value)
+			return err
+		},
+	},
+	{
+		name: "STOP_DELAY", initial: "0s", allowed: durations,
+		meaning: "how long SIGTERM and OOMINIT_STOP_SIGNAL are held back before they are forwarded, for load balancers that " +
+			"still send requests; a second one ends the delay",
+		set: func(r *request, value string) error { return setDuration(&r.config.StopDelay, value) },
+	},
+	{
+		name: "DRAIN", initial: "0s", allowed: durations,
+		meaning: "when the command has ended: how long the processes that are left may take to end on OOMINIT_STOP_SIGNAL, before " +
+			"they get SIGKILL; it is over as soon as nobody is left, and a stop signal from outside ends it; with 0s they are killed at once",
+		set: func(r *request, value string) error { return setDuration(&r.config.Drain, value) },
+	},
+	{
+		name: "EXIT_CODE_MAP", allowed: "pairs such as 143=0, from 0 to 255", sample: "143=0 3=1",
+		meaning: "exit codes of the command, 128+n for signal n included, and what is taken for them",
+		set: func(r *request, value string) (err error) {
+			r.config.ExitCodes, err = parseExitCodes(value)
+			return err
+		},
+	},
+	{
+		name: "PROCESS_GROUP", initial: "own", words: supervisor.Groups(), allowed: list(supervisor.Groups()),
+		meaning: "the command becomes leader of a process group of its `own`, or of a new `session` with the terminal, or stays in " +
+			"oominit's (`inherit`)",
+		set: func(r *request, value string) error {
+			i, err := indexOf(supervisor.Groups(), value)
+			r.config.Group = supervisor.Group(i)
+			return err
+		},
+	},
+	{
+		name: "PARENT_DEATH_SIGNAL", allowed: "a signal by name or number", sample: "SIGTERM", words: signalNames(),
+		meaning: "the signal that oominit gets when its parent ends, where it is not PID 1",
+		set: func(r *request, value string) (err error) {
+			r.config.ParentDeathSignal = 0
+			if value != "" {
+				r.config.ParentDeathSignal, err = parseSignal(value)
+			}
+			return err
+		},
+	},
+	{
+		name: "OOM_SCORE_ADJ", initial: "+0", allowed: "+0 to +1000", sample: "+100",
+		meaning: "what is added to the command's oom_score_adj, so that the kernel prefers it and its children to oominit",
+		set: func(r *request, value string) error {
+			digits, plus := strings.CutPrefix(value, "+")
+			n, err := strconv.ParseUint(digits, 10, 16)
+			if err != nil || !plus || n > 1000 {
+				return errNotAllowed
+			}
+			r.config.OOMScoreAdj = int(n)
+			return nil
+		},
+	},
+	{
+		name: "PAUSE", initial: "false", words: []string{"true", "false"}, allowed: list([]string{"true", "false"}), boolean: true,
+		meaning: "run no command: reap orphans until SIGTERM or SIGINT comes, and end with 0",
+		set: func(r *request, value string) error {
+			i, err := indexOf([]string{"false", "true"}, value)
+			r.config.Pause = i == 1
 			return err
 		},
 	},
@@ -134,6 +202,17 @@ var options = []option{
 	},
 }
 
+const durations = "a duration such as 10s or 1m30s, at most 24h"
+
+func setDuration(to *time.Duration, value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 || d > 24*time.Hour {
+		return errNotAllowed
+	}
+	*to = d
+	return nil
+}
+
 func setLogOutput(r *request, value string) error {
 	r.logFile = ""
 	switch {
@@ -164,56 +243,6 @@ func indexOf(words []string, value string) (int, error) {
 		}
 	}
 	return 0, errNotAllowed
-}
-
-// The real-time signals that a program may catch: the C libraries keep the first ones (signal(7)).
-const (
-	firstRealTimeSignal = 34
-	lastSignal          = 64
-)
-
-// parseSignal reads SIGTERM, TERM, 15 or RTMIN+3, whatever the case.
-func parseSignal(value string) (unix.Signal, error) {
-	if n, err := strconv.Atoi(value); err == nil {
-		if n < 1 || n > lastSignal {
-			return 0, errNotAllowed
-		}
-		return unix.Signal(n), nil
-	}
-	name := strings.ToUpper(value)
-	name = "SIG" + strings.TrimPrefix(name, "SIG")
-	if number := unix.SignalNum(name); number != 0 {
-		return number, nil
-	}
-	offset, fromMin := strings.CutPrefix(name, "SIGRTMIN")
-	base, sign := firstRealTimeSignal, "+"
-	if !fromMin {
-		var fromMax bool
-		if offset, fromMax = strings.CutPrefix(name, "SIGRTMAX"); !fromMax {
-			return 0, errNotAllowed
-		}
-		base, sign = lastSignal, "-"
-	}
-	n := 0
-	if offset != "" {
-		var err error
-		if n, err = strconv.Atoi(offset); err != nil || !strings.HasPrefix(offset, sign) {
-			return 0, errNotAllowed
-		}
-	}
-	if base+n < firstRealTimeSignal || base+n > lastSignal {
-		return 0, errNotAllowed
-	}
-	return unix.Signal(base + n), nil
-}
-
-func signalNames() (names []string) {
-	for n := unix.Signal(1); n < 32; n++ {
-		if name := unix.SignalName(n); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // describe says which value was refused, what is allowed, and what was probably meant.

@@ -12,34 +12,51 @@ import (
 // parse turns arguments and environment into a request. Flags win over variables. All faults are found at once, each is
 // one line of the joined error, and with any of them nothing is started.
 func parse(arguments, environment []string) (request, error) {
-	var r request
-	var faults []error
+	r, faults := defaults()
+	faults = append(faults, r.setVariables(environment)...)
+	command, flagFaults := r.parseFlags(arguments)
+	if r.help || r.version {
+		return r, errors.Join(flagFaults...) // help is for those whose variables are wrong
+	}
+	faults = append(faults, flagFaults...)
+	faults = append(faults, r.setCommand(command, "oominit [FLAGS]"))
+	return r, errors.Join(faults...)
+}
+
+// defaults returns what is asked for by saying nothing.
+func defaults() (r request, faults []error) {
 	for _, o := range options {
 		if err := o.set(&r, o.initial); err != nil {
 			faults = append(faults, fmt.Errorf("%s: the default %q: %w", o.variable(), o.initial, err))
 		}
 	}
+	return r, faults
+}
+
+// setVariables takes our variables over.
+func (r *request) setVariables(environment []string) (faults []error) {
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix) || serviceVariable(name) {
-			continue
+		if strings.HasPrefix(name, prefix) && !serviceVariable(name) {
+			faults = append(faults, r.setVariable(name, value))
 		}
-		faults = append(faults, r.setVariable(name, value))
 	}
-	command, flagFaults := r.parseFlags(arguments)
-	faults = append(faults, flagFaults...)
-	if len(command) == 0 {
-		faults = append(faults, errors.New("no command given; use: oominit [FLAGS] [--] COMMAND [ARGUMENTS], "+
-			"or set CMD in the image"))
-	}
-	if r.help || r.version {
-		return r, errors.Join(flagFaults...) // help is for those whose variables are wrong
-	}
+	return faults
+}
+
+// setCommand takes the command over, and what can only be said once all is known.
+func (r *request) setCommand(command []string, usage string) error {
 	r.config.Command = command
 	if r.config.Report.FD < 0 && r.logFile == "" {
 		r.config.Report.Level, _ = report.ParseLevel("off") // a name of its own table
 	}
-	return r, errors.Join(faults...)
+	switch {
+	case r.config.Pause && len(command) > 0:
+		return fmt.Errorf("there is no command in pause mode, and %q was given", command[0])
+	case len(command) == 0 && !r.config.Pause:
+		return fmt.Errorf("no command given; use: %s [--] COMMAND [ARGUMENTS], or set CMD in the image", usage)
+	}
+	return nil
 }
 
 // serviceVariable reports whether the name is one of those that Kubernetes puts into every container of a namespace with
@@ -101,7 +118,11 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 			faults = append(faults, unknown("flag", flag, names))
 			continue
 		}
-		if !hasValue {
+		switch {
+		case hasValue:
+		case options[i].boolean:
+			value = "true"
+		default:
 			if len(arguments) == 0 {
 				faults = append(faults, fmt.Errorf("%s: a value is missing; use %s", flag, options[i].allowed))
 				continue

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +115,7 @@ func TestParseSignal(t *testing.T) {
 func TestOptionsTable(t *testing.T) {
 	for _, o := range options {
 		var r request
-		for _, word := range append([]string{o.initial}, o.words...) {
+		for _, word := range append([]string{o.initial, cmp.Or(o.sample, o.initial)}, o.words...) {
 			if err := o.set(&r, word); err != nil {
 				t.Errorf("%s refuses its own word %q: %v", o.name, word, err)
 			}
@@ -127,6 +129,39 @@ func TestOptionsTable(t *testing.T) {
 	}
 }
 
+func TestParsePairs(t *testing.T) {
+	rewrite, err := parseRewrite(" TERM=QUIT,15:SIGINT\tHUP= 1:0 RTMIN+1=10 ")
+	want := map[unix.Signal]unix.Signal{15: 2, 1: supervisor.Drop, 35: 10}
+	if err != nil || !maps.Equal(rewrite, want) {
+		t.Errorf("%v, %v", rewrite, err)
+	}
+	codes, err := parseExitCodes("143=0, 3:255")
+	if err != nil || !maps.Equal(codes, map[int]int{143: 0, 3: 255}) {
+		t.Errorf("%v, %v", codes, err)
+	}
+	for _, text := range []string{"TERM", "=TERM", "FOO=TERM", "TERM=FOO", "TERM=65", "TERM=-1"} {
+		if got, err := parseRewrite(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	for _, text := range []string{"1", "1=", "=1", "256=0", "0=256", "-1=0", "1=0=2"} {
+		if got, err := parseExitCodes(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestPause(t *testing.T) {
+	for _, arguments := range [][]string{{"--pause"}, {"--pause=true"}, {"--pause", "--policy=stop"}} {
+		if r, err := parse(arguments, nil); err != nil || !r.config.Pause {
+			t.Errorf("%q: %+v, %v", arguments, r.config, err)
+		}
+	}
+	if _, err := parse([]string{"--pause", "true"}, nil); err == nil || !strings.Contains(err.Error(), `"true" was given`) {
+		t.Errorf("with a command: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("--policy=stop", "OOMINIT_POLICY=kill")
 	f.Add("--", "OOMINIT_")
@@ -134,7 +169,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("--stop-signal=RTMIN+99999999999999999999", "=")
 	f.Fuzz(func(t *testing.T, argument, variable string) {
 		r, err := parse([]string{argument, "true"}, []string{variable})
-		if err == nil && !r.help && !r.version && len(r.config.Command) == 0 {
+		if err == nil && !r.help && !r.version && len(r.config.Command) == 0 && !r.config.Pause {
 			t.Error("neither a command nor a fault")
 		}
 		if err == nil && (r.config.ExitCode < 0 || r.config.ExitCode > 255 || r.config.GracePeriod < 0) {

@@ -15,7 +15,11 @@ func variablesTable() string {
 	var b strings.Builder
 	b.WriteString("| variable | flag | default | allowed | meaning |\n|---|---|---|---|---|\n")
 	for _, o := range options {
-		fmt.Fprintf(&b, "| `%s` | `%s` | `%s` | %s | %s |\n", o.variable(), o.flag(), o.initial, o.allowed, o.meaning)
+		initial := "none"
+		if o.initial != "" {
+			initial = "`" + o.initial + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", o.variable(), o.flag(), initial, o.allowed, o.meaning)
 	}
 	return b.String()
 }

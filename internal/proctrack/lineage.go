@@ -41,3 +41,34 @@ func sinceStart(ticks uint64) time.Duration {
 	}
 	return max(0, time.Duration(now.Nano())-time.Duration(ticks)*(time.Second/ticksPerSecond))
 }
+
+// Descendants returns the pids of all who descend from us, as /proc shows them now, zombies excepted.
+func (t *Tracker) Descendants() (pids []int) {
+	if t == nil {
+		return nil
+	}
+	type entry struct {
+		parent int
+		zombie bool
+	}
+	all := map[int]entry{}
+	// What was seen before an error counts.
+	_ = t.proc.pids(func(pid int) {
+		if s, found := t.proc.stat(pid); found == present {
+			all[pid] = entry{s.ppid, s.zombie()}
+		}
+	})
+	for pid, e := range all {
+		if e.zombie {
+			continue
+		}
+		// The steps are bounded, since a pid that was used anew while we looked can close a ring.
+		for parent, steps := e.parent, 0; parent > 0 && steps < len(all); parent, steps = all[parent].parent, steps+1 {
+			if parent == t.self {
+				pids = append(pids, pid)
+				break
+			}
+		}
+	}
+	return pids
+}

@@ -57,7 +57,7 @@ type Cgroup struct {
 
 // Started is the event "started", at info: the main child runs.
 type Started struct {
-	Main      Process
+	Main      *Process // nil if there is none, in pause mode
 	PID       int
 	Subreaper bool
 	Policy    string
@@ -117,16 +117,27 @@ type Policy struct {
 // Unsupported is the event "unsupported", at warn: something this program exists for is not to be had here.
 type Unsupported struct{ Reason string }
 
+// Ending says how a process ended.
+type Ending struct {
+	PID int
+	// Signal is the name of the signal that ended it; if it is empty, Code is its exit code.
+	Signal string
+	Code   int
+}
+
 // Exit is the event "exit": at warn after an OOM kill or when events were lost, at info otherwise.
 type Exit struct {
 	Code   int
 	Reason string
-	// MainSignal is the name of the signal that ended the main child; if it is empty, MainCode is its exit code.
-	MainPID    int
-	MainSignal string
-	MainCode   int
-	Kills      uint64
-	Memory     Memory
+	Main   *Ending // nil if there was none, in pause mode
+	Kills  uint64
+	Memory Memory
+}
+
+// Reaped is the event "reaped": an orphan ended and was reaped. It is at debug, or at warn.
+type Reaped struct {
+	Child Ending
+	Warn  bool
 }
 
 // Warning is the event "warning", at warn: something went wrong that changes nothing for the container.

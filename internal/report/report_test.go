@@ -49,7 +49,7 @@ var hostileProcess = Process{PID: 5, ParentPID: 1, Comm: hostile, CommandLine: h
 
 func all(r *Reporter) {
 	m := Memory{LimitBytes: 1 << 20, UsageBytes: 2, PeakBytes: 3}
-	r.Started(at, Started{Main: hostileProcess, PID: 1, Policy: "stop", Cgroup: &Cgroup{Version: "v2", OOMGroup: true}, Memory: m})
+	r.Started(at, Started{Main: &hostileProcess, PID: 1, Policy: "stop", Cgroup: &Cgroup{Version: "v2", OOMGroup: true}, Memory: m})
 	r.OOMKill(at, OOMKill{Victim: &hostileProcess, Role: "leaf", Origin: "tree", Certainty: "certain", Evidence: []string{"x"}, Memory: m, Kills: 1})
 	r.OOMKill(at, OOMKill{Candidates: []Process{hostileProcess}, Certainty: "unattributed", Kills: 2})
 	r.SIGKILL(at, SIGKILL{Process: hostileProcess})
@@ -57,7 +57,10 @@ func all(r *Reporter) {
 	r.Policy(at, Policy{Action: "stop", Signal: "SIGTERM", GracePeriod: time.Second, ExitCode: 137})
 	r.Unsupported(at, Unsupported{Reason: hostile})
 	r.Warning(at, Warning{Text: hostile})
-	r.Exit(at, Exit{Code: 137, Reason: "policy", MainPID: 5, MainSignal: "SIGKILL", Kills: 2, Memory: m})
+	r.Exit(at, Exit{Code: 137, Reason: "policy", Main: &Ending{PID: 5, Signal: "SIGKILL"}, Kills: 2, Memory: m})
+	r.Exit(at, Exit{Code: 0, Reason: "main_exited"})
+	r.Reaped(at, Reaped{Child: Ending{PID: 7, Code: 3}, Warn: true})
+	r.Reaped(at, Reaped{Child: Ending{PID: 7, Code: 3}})
 }
 
 func TestEveryEventIsOneJSONLine(t *testing.T) {
@@ -71,6 +74,8 @@ func TestEveryEventIsOneJSONLine(t *testing.T) {
 		{"unsupported", "warn", "reason"},
 		{"warning", "warn", ""},
 		{"exit", "warn", "exit_code reason main oom_kills memory"},
+		{"exit", "info", "exit_code reason oom_kills"},
+		{"reaped", "warn", "child"},
 	}
 	level, _ := ParseLevel("info")
 	lines := written(t, Options{Level: level}, all)
@@ -99,7 +104,7 @@ func TestEveryEventIsOneJSONLine(t *testing.T) {
 }
 
 func TestLevels(t *testing.T) {
-	for name, want := range map[string]int{"debug": 9, "info": 9, "warn": 6, "error": 2, "off": 0} {
+	for name, want := range map[string]int{"debug": 12, "info": 11, "warn": 7, "error": 2, "off": 0} {
 		level, ok := ParseLevel(name)
 		if got := written(t, Options{Level: level}, all); !ok || len(got) != want {
 			t.Errorf("%s: %d lines", name, len(got))

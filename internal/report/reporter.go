@@ -120,15 +120,23 @@ func (r *Reporter) emit(at time.Time, level Level, name, message string, fields 
 	e.Str(zerolog.MessageFieldName, message).Send()
 }
 
+// Debugs reports whether events at debug are written.
+func (r *Reporter) Debugs() bool { return r.queue != nil && r.options.Level <= zerolog.DebugLevel }
+
 // Started reports that the main child runs.
 func (r *Reporter) Started(at time.Time, v Started) {
-	message := fmt.Sprintf("%s started as pid %d; policy %s", printable(v.Main.Comm), v.Main.PID, v.Policy)
+	message := "pause mode: orphans are reaped until SIGTERM comes"
+	if v.Main != nil {
+		message = fmt.Sprintf("%s started as pid %d; policy %s", printable(v.Main.Comm), v.Main.PID, v.Policy)
+	}
 	if v.Cgroup != nil && v.Cgroup.OOMGroup {
 		message += "; memory.oom.group is set: an OOM kill will take the whole container, this process included, and " +
 			"nothing can be reported then"
 	}
 	r.emit(at, zerolog.InfoLevel, "started", message, func(e *zerolog.Event) {
-		r.process(e, "process", v.Main)
+		if v.Main != nil {
+			r.process(e, "process", *v.Main)
+		}
 		e.Dict("init", zerolog.Dict().Int("pid", v.PID).Bool("subreaper", v.Subreaper))
 		if c := v.Cgroup; c != nil {
 			e.Dict("cgroup", zerolog.Dict().Str("version", c.Version).Str("path", printable(c.Path)).Str("directory", printable(c.Dir)).
@@ -201,7 +209,7 @@ func (r *Reporter) SIGKILL(at time.Time, v SIGKILL) {
 
 // Observation reports what a verdict will rest on.
 func (r *Reporter) Observation(at time.Time, v Observation) {
-	if r.queue == nil || r.options.Level > zerolog.DebugLevel {
+	if !r.Debugs() {
 		return // the message is not worth its making
 	}
 	message := fmt.Sprintf("%s (pid %d): %s, by %s", printable(v.Process.Comm), v.Process.PID, v.Knowledge, v.Evidence)
@@ -268,11 +276,10 @@ func (r *Reporter) Exit(at time.Time, v Exit) {
 	if v.Kills > 0 || (r.queue != nil && r.queue.hasLost()) {
 		level = zerolog.WarnLevel
 	}
-	ended := fmt.Sprintf("exited with %d", v.MainCode)
-	if v.MainSignal != "" {
-		ended = "was ended by " + v.MainSignal
+	message := fmt.Sprintf("pause mode is over; exit code %d", v.Code)
+	if v.Main != nil {
+		message = fmt.Sprintf("main (pid %d) %s; exit code %d", v.Main.PID, v.Main.words(), v.Code)
 	}
-	message := fmt.Sprintf("main (pid %d) %s; exit code %d", v.MainPID, ended, v.Code)
 	if v.Reason == "policy" {
 		message += " by policy"
 	}
@@ -281,15 +288,38 @@ func (r *Reporter) Exit(at time.Time, v Exit) {
 	}
 	r.emit(at, level, "exit", message, func(e *zerolog.Event) {
 		e.Int("exit_code", v.Code).Str("reason", v.Reason)
-		main := zerolog.Dict().Int("pid", v.MainPID)
-		if v.MainSignal != "" {
-			main.Str("signal", v.MainSignal)
-		} else {
-			main.Int("exit_code", v.MainCode)
+		if v.Main != nil {
+			e.Dict("main", v.Main.dict())
 		}
-		e.Dict("main", main).Uint64("oom_kills", v.Kills)
+		e.Uint64("oom_kills", v.Kills)
 		memory(e, v.Memory)
 	})
+}
+
+// Reaped reports an orphan that ended.
+func (r *Reporter) Reaped(at time.Time, v Reaped) {
+	level := zerolog.DebugLevel
+	if v.Warn {
+		level = zerolog.WarnLevel
+	}
+	r.emit(at, level, "reaped", fmt.Sprintf("reaped pid %d, which %s", v.Child.PID, v.Child.words()), func(e *zerolog.Event) {
+		e.Dict("child", v.Child.dict())
+	})
+}
+
+func (e Ending) words() string {
+	if e.Signal != "" {
+		return "was ended by " + e.Signal
+	}
+	return fmt.Sprintf("exited with %d", e.Code)
+}
+
+func (e Ending) dict() *zerolog.Event {
+	d := zerolog.Dict().Int("pid", e.PID)
+	if e.Signal != "" {
+		return d.Str("signal", e.Signal)
+	}
+	return d.Int("exit_code", e.Code)
 }
 
 func (r *Reporter) process(e *zerolog.Event, key string, p Process) { e.Dict(key, r.processDict(p)) }
