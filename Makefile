@@ -10,7 +10,9 @@ GCFLAGS := $(patsubst %,-gcflags=%=-l,bufio encoding/json fmt github.com/oominit
 # The older collector is 49 KB smaller, and there is next to nothing to collect. Go versions without the choice build too.
 OLDER_GC := $(shell GOEXPERIMENT=nogreenteagc $(GO) version >/dev/null 2>&1 && echo nogreenteagc)
 # Functions that begin at any 8 bytes instead of 32 are 41 KB smaller.
-LDFLAGS := -s -w -funcalign=8 $(if $(VERSION),-X main.version=$(VERSION))
+# The entry point catches signals before Go's runtime starts (internal/sigpipe).
+ENTRY   := $(if $(filter amd64 arm64,$(shell $(GO) env GOARCH)),-E sigpipe_start)
+LDFLAGS := -s -w -funcalign=8 $(ENTRY) $(if $(VERSION),-X main.version=$(VERSION))
 FUZZTIME ?= 10s
 N        ?= 1000
 

@@ -35,6 +35,9 @@ var caught = sync.OnceValue(func() chan os.Signal {
 	return c
 })
 
+// opened says that nobody has made the pipe before.
+func opened() (read, write int, ok bool) { return 0, 0, false }
+
 func ignored(sig unix.Signal) bool { return signal.Ignored(sig) }
 
 // saResetHand means nothing to os/signal, which catches every delivery.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/sigpipe"
 )
 
 // HelperVariable is the environment variable that turns a test binary, or the actor, into one of the helpers.
@@ -26,6 +28,7 @@ var helpers map[string]func() int
 
 func init() {
 	helpers = map[string]func() int{
+		"counter":  counter,
 		"hog":      hog,
 		"parent":   parent,
 		"waiter":   waiter,
@@ -74,6 +77,25 @@ func number(variable string, otherwise int) int {
 		return n
 	}
 	return otherwise
+}
+
+// counter says "ready" and ends when signal 40 came TESTPROC_COUNT times. os/signal would lose some of them.
+func counter() int {
+	fd, err := sigpipe.Open()
+	if err == nil {
+		err = sigpipe.Catch(40)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	fmt.Println("ready")
+	for left := number("TESTPROC_COUNT", 1); left > 0; {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil && err != unix.EINTR {
+			return fail(err)
+		}
+		left -= len(sigpipe.Read(make([]byte, 0, 512)))
+	}
+	return 0
 }
 
 // hog takes memory, 1 MiB at a time, until it is killed. With TESTPROC_MIB it stops there, says so and waits.
