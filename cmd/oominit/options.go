@@ -49,7 +49,7 @@ var errNotAllowed = errors.New("not allowed")
 // options is the table.
 var options = []option{
 	{
-		name: "POLICY", initial: "propagate", words: policy.Actions(), allowed: list(policy.Actions()),
+		name: "POLICY", initial: "propagate", words: policy.Actions(), allowed: suggest.List(policy.Actions()),
 		meaning: "what follows when a process is OOM-killed and the command goes on: `continue` only reports it; " +
 			"`propagate` lets the command finish and turns its exit code 0 into OOMINIT_EXIT_CODE; `stop` sends " +
 			"OOMINIT_STOP_SIGNAL, and SIGKILL after OOMINIT_GRACE_PERIOD; `kill` sends SIGKILL at once",
@@ -88,7 +88,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "SIGNAL_SCOPE", initial: "child", words: supervisor.Scopes(), allowed: list(supervisor.Scopes()),
+		name: "SIGNAL_SCOPE", initial: "child", words: supervisor.Scopes(), allowed: suggest.List(supervisor.Scopes()),
 		meaning: "who gets the signals that oominit gets: the command, its process group, or every process in the container",
 		set: func(r *request, value string) error {
 			i, err := indexOf(supervisor.Scopes(), value)
@@ -97,7 +97,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "LOG_LEVEL", initial: "warn", words: report.Levels(), allowed: list(report.Levels()),
+		name: "LOG_LEVEL", initial: "warn", words: report.Levels(), allowed: suggest.List(report.Levels()),
 		meaning: "the least severe events that are written; with `warn`, a container without an OOM kill prints nothing",
 		set: func(r *request, value string) error {
 			level, ok := report.ParseLevel(value)
@@ -109,7 +109,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "LOG_FORMAT", initial: "json", words: []string{"json", "console"}, allowed: list([]string{"json", "console"}),
+		name: "LOG_FORMAT", initial: "json", words: []string{"json", "console"}, allowed: suggest.List([]string{"json", "console"}),
 		meaning: "how events are written: `json` is one object a line, `console` is for people",
 		set: func(r *request, value string) error {
 			i, err := indexOf([]string{"json", "console"}, value)
@@ -124,7 +124,7 @@ var options = []option{
 		set:     setLogOutput,
 	},
 	{
-		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: list(report.CommandLineModes()),
+		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: suggest.List(report.CommandLineModes()),
 		meaning: "how much of a victim's command line an event shows: `redacted` hides what looks like a secret, " +
 			"`executable` shows the first word only",
 		set: func(r *request, value string) error {
@@ -150,12 +150,6 @@ func setLogOutput(r *request, value string) error {
 		return errNotAllowed
 	}
 	return nil
-}
-
-// list joins words as people do: a, b or c.
-func list(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func indexOf(words []string, value string) (int, error) {

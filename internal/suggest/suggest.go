@@ -1,4 +1,4 @@
-// Package suggest finds the word that a misspelt one probably stands for.
+// Package suggest says which words are allowed, and which one a misspelt one probably stands for.
 package suggest
 
 import "strings"
@@ -14,6 +14,12 @@ func Nearest(word string, known []string) (string, bool) {
 		}
 	}
 	return best, best != "" && distance <= max(1, min(len(best), len(word))/3)
+}
+
+// List joins words as people do: a, b or c. It takes at least two.
+func List(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // editDistance counts the insertions, deletions, substitutions and swaps of neighbours between two words (optimal string

@@ -33,6 +33,12 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestList(t *testing.T) {
+	if got := List([]string{"a", "b", "c"}); got != "a, b or c" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // The distance is symmetric, 0 for equals only, and at most the length of the longer word.
 func FuzzEditDistance(f *testing.F) {
 	f.Add("comm", "com")
