@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,20 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 			Ancestors:     ancestors,
 		},
 		Knowledge: k, Evidence: e, At: at,
+	}
+}
+
+// facts puts a verdict into the words of policy.
+func facts(v attribution.Verdict) policy.Verdict {
+	p := v.Process
+	ancestors := make([]string, len(p.Ancestors))
+	for i, a := range p.Ancestors {
+		ancestors[i] = a.Comm
+	}
+	return policy.Verdict{
+		OOM: v.OOM, Comm: p.Comm, CommandLine: strings.ReplaceAll(strings.TrimRight(p.CommandLine, "\x00"), "\x00", " "),
+		Ancestors: ancestors, Main: p.Main, Exec: p.Exec, ResidentBytes: p.ResidentBytes,
+		Limit: policy.Limit(v.Limit), Certainty: policy.Certainty(v.Certainty),
 	}
 }
 

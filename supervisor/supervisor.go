@@ -38,6 +38,7 @@ type Supervisor struct {
 	group   *memcg.Group // nil where nothing can be counted
 	tracker *proctrack.Tracker
 	engine  attribution.Engine
+	policy  *policy.Engine
 	report  *report.Reporter
 
 	state      state
@@ -73,6 +74,7 @@ func New() (*Supervisor, error) {
 // if the command could not be started.
 func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	s.config = config
+	s.policy = policy.NewEngine(config.Rules, config.Policy)
 	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.report = report.New(config.Report)
 	var subreaperErr error

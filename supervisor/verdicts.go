@@ -55,6 +55,7 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 	for _, v := range verdicts {
 		if !v.OOM {
 			s.reportSIGKILL(now, v)
+			s.decide(now, v)
 			continue
 		}
 		s.kills++
@@ -67,12 +68,16 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 }
 
 func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
-	action := policy.Decide(s.config.Policy, policy.OOMKill{Main: v.Process.Main})
+	decision := s.policy.Decide(facts(v), now)
 	if v.Certainty == attribution.Unattributed && s.group.LevelsUp > 0 {
-		action = policy.Continue // others share the counter: the victim may be none of ours
+		decision = policy.Decision{} // others share the counter: the victim may be none of ours
 	}
-	if s.state == settling {
-		action = min(action, policy.Propagate) // the main child ended by itself: nothing was stopped
+	action := decision.Action
+	switch {
+	case s.state == settling || v.Process.Main:
+		action = min(action, policy.Propagate) // the main child ended by itself: nothing was stopped, and nobody gets a signal
+	case decision.Signal != 0:
+		s.send(unix.Signal(decision.Signal), s.config.SignalScope.target(s.mainPID, s.init))
 	}
 	if action > s.harshest {
 		s.harshest = action
