@@ -1,5 +1,5 @@
 // Package policy decides what follows from an OOM kill, and with which exit code the container ends. It is pure: facts
-// in, decisions out; it reads no clock, no environment and no file.
+// in, decisions out; it reads no clock, no environment and no file. docs/rules.md describes its rules for users.
 package policy
 
 import "fmt"
@@ -38,19 +38,4 @@ func ParseAction(name string) (Action, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown action %q", name)
-}
-
-// OOMKill is what the policy knows of one OOM kill.
-type OOMKill struct {
-	// Main says that the main child itself was the victim.
-	Main bool
-}
-
-// Decide returns the action for one OOM kill. The death of the main child needs none: its own status already says
-// SIGKILL, and nothing is left to be stopped.
-func Decide(configured Action, kill OOMKill) Action {
-	if kill.Main {
-		return Continue
-	}
-	return configured
 }

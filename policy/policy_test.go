@@ -54,17 +54,6 @@ func TestExitCodeMapped(t *testing.T) {
 	}
 }
 
-func TestDecide(t *testing.T) {
-	for a := Continue; a <= Kill; a++ {
-		if got := Decide(a, OOMKill{}); got != a {
-			t.Errorf("leaf under %s: %s", a, got)
-		}
-		if got := Decide(a, OOMKill{Main: true}); got != Continue {
-			t.Errorf("main under %s: %s", a, got)
-		}
-	}
-}
-
 func TestParseActionRoundTrip(t *testing.T) {
 	for a := Continue; a <= Kill; a++ {
 		if got, err := ParseAction(a.String()); err != nil || got != a {

@@ -13,8 +13,10 @@ import (
 type Config struct {
 	// Command is the main child's program and its arguments.
 	Command []string
-	// Policy is what follows from an OOM kill.
+	// Policy is what follows from an OOM kill for which there is no rule.
 	Policy policy.Action
+	// Rules say what follows from the kills that they match.
+	Rules policy.Rules
 	// ExitCode replaces a 0 after an OOM kill, and any code when the policy ended the container.
 	ExitCode int
 	// GracePeriod is the time between the stop signal and SIGKILL when the policy stops the container.

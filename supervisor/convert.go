@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,7 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 			ParentPID:     p.ParentPID,
 			Comm:          p.Comm,
 			CommandLine:   p.CommandLine,
+			Exe:           p.Exe,
 			ResidentBytes: p.ResidentBytes,
 			UID:           p.UID,
 			Main:          p.PID == s.mainPID,
@@ -40,6 +42,20 @@ func (s *Supervisor) death(p proctrack.Process, k attribution.Knowledge, e attri
 			Ancestors:     ancestors,
 		},
 		Knowledge: k, Evidence: e, At: at,
+	}
+}
+
+// facts puts a verdict into the words of policy.
+func facts(v attribution.Verdict) policy.Verdict {
+	p := v.Process
+	ancestors := make([]string, len(p.Ancestors))
+	for i, a := range p.Ancestors {
+		ancestors[i] = a.Comm
+	}
+	return policy.Verdict{
+		OOM: v.OOM, Comm: p.Comm, Exe: p.Exe, CommandLine: strings.ReplaceAll(strings.TrimRight(p.CommandLine, "\x00"), "\x00", " "),
+		Ancestors: ancestors, Main: p.Main, Exec: p.Exec, ResidentBytes: p.ResidentBytes,
+		Limit: policy.Limit(v.Limit), Certainty: policy.Certainty(v.Certainty),
 	}
 }
 
@@ -69,14 +85,22 @@ func (s *Supervisor) reportSIGKILL(now time.Time, v attribution.Verdict) {
 	})
 }
 
-func (s *Supervisor) reportPolicy(now time.Time, action policy.Action) {
-	e := report.Policy{Action: action.String(), ExitCode: s.config.ExitCode}
+// reportPolicy reports what follows from a kill.
+func (s *Supervisor) reportPolicy(now time.Time, v attribution.Verdict, d policy.Decision, action policy.Action) {
+	e := report.Policy{Action: action.String(), ExitCode: s.config.ExitCode, Rule: d.Rule, RuleText: d.Text}
+	if v.Certainty != attribution.Unattributed {
+		victim := process(v.Process)
+		e.Victim = &victim
+	}
 	switch action {
 	case policy.Stop:
 		e.Signal, e.GracePeriod = signalName(s.config.StopSignal), s.config.GracePeriod
 	case policy.Kill:
 		e.Signal = "SIGKILL"
 	case policy.Continue, policy.Propagate:
+		if d.Signal != 0 {
+			e.Signal = signalName(unix.Signal(d.Signal))
+		}
 	}
 	s.report.Policy(now, e)
 }
@@ -108,6 +132,9 @@ func (s *Supervisor) reportReaped(exit reaper.Exit) {
 
 func (s *Supervisor) reportExit(now time.Time, code int, reason policy.Reason) {
 	e := report.Exit{Code: code, Reason: string(reason), Kills: s.kills, Memory: s.memory()}
+	if reason == policy.ReasonPolicy {
+		e.DecidedBy = &s.decidedBy
+	}
 	if !s.config.Pause {
 		main := ending(s.mainPID, s.mainStatus)
 		e.Main = &main
@@ -149,7 +176,7 @@ func process(p attribution.Process) report.Process {
 		ancestors[i] = report.Ancestor(a)
 	}
 	return report.Process{
-		PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, CommandLine: p.CommandLine, UID: p.UID, UIDKnown: p.StartTime > 0,
+		PID: p.PID, ParentPID: p.ParentPID, Comm: p.Comm, CommandLine: p.CommandLine, Exe: p.Exe, UID: p.UID, UIDKnown: p.StartTime > 0,
 		ResidentBytes: p.ResidentBytes, Age: p.Age, Ancestors: ancestors,
 	}
 }

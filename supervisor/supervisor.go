@@ -38,12 +38,14 @@ type Supervisor struct {
 	group   *memcg.Group // nil where nothing can be counted
 	tracker *proctrack.Tracker
 	engine  attribution.Engine
+	policy  *policy.Engine
 	report  *report.Reporter
 
 	state      state
 	mainPID    int
 	mainStatus unix.WaitStatus
 	harshest   policy.Action
+	decidedBy  report.DecidedBy // the kill from which the harshest action follows
 	kills      uint64
 	killedByUs bool // SIGKILL was sent to the main child's group, or to those who were left
 	terminal   terminal
@@ -75,6 +77,7 @@ func New() (*Supervisor, error) {
 // if the command could not be started.
 func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	s.config = config
+	s.policy = policy.NewEngine(config.Rules, config.Policy)
 	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.report = report.New(config.Report)
 	var subreaperErr error

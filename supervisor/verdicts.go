@@ -60,6 +60,7 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 	for _, v := range verdicts {
 		if !v.OOM {
 			s.reportSIGKILL(now, v)
+			s.decide(now, v)
 			continue
 		}
 		s.kills++
@@ -72,22 +73,34 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 }
 
 func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
-	action := policy.Decide(s.config.Policy, policy.OOMKill{Main: v.Process.Main})
+	decision := s.policy.Decide(facts(v), now)
 	if v.Certainty == attribution.Unattributed && s.group.LevelsUp > 0 {
-		action = policy.Continue // others share the counter: the victim may be none of ours
+		decision = policy.Decision{} // others share the counter: the victim may be none of ours
 	}
-	if s.state == settling {
-		action = min(action, policy.Propagate) // the main child ended by itself: nothing was stopped
+	action := decision.Action
+	if s.state >= draining || v.Process.Main {
+		// The main child ended by itself: nothing was stopped, and nobody gets a signal.
+		action, decision.Signal = min(action, policy.Propagate), 0
+	}
+	if decision.Signal != 0 {
+		s.send(unix.Signal(decision.Signal), s.config.SignalScope.target(s.mainPID, s.init))
 	}
 	if action > s.harshest {
 		s.harshest = action
-		s.reportPolicy(now, action)
+		s.decidedBy = report.DecidedBy{Kill: s.kills, PID: v.Process.PID, Comm: v.Process.Comm, Rule: decision.Rule, RuleText: decision.Text}
+	}
+	if action > policy.Continue || decision.Rule > 0 {
+		s.reportPolicy(now, v, decision, action)
 	}
 	switch action {
 	case policy.Stop:
 		s.on(stopDecided)
 	case policy.Kill:
 		s.on(killDecided)
-	case policy.Continue, policy.Propagate:
+	case policy.Propagate:
+		if s.state == stopping { // what is left cannot be trusted to end by itself
+			s.on(stopDecided)
+		}
+	case policy.Continue:
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/internal/suggest"
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/supervisor"
 )
@@ -51,13 +52,27 @@ var errNotAllowed = errors.New("not allowed")
 // options is the table.
 var options = []option{
 	{
-		name: "POLICY", initial: "propagate", words: policy.Actions(), allowed: list(policy.Actions()),
+		name: "POLICY", initial: "propagate", words: policy.Actions(), allowed: suggest.List(policy.Actions()),
 		meaning: "what follows when a process is OOM-killed and the command goes on: `continue` only reports it; " +
 			"`propagate` lets the command finish and turns its exit code 0 into OOMINIT_EXIT_CODE; `stop` sends " +
 			"OOMINIT_STOP_SIGNAL, and SIGKILL after OOMINIT_GRACE_PERIOD; `kill` sends SIGKILL at once",
 		set: func(r *request, value string) (err error) {
 			r.config.Policy, err = policy.ParseAction(value)
 			return err
+		},
+	},
+	{
+		name: "RULES", allowed: "`ACTION CONDITION…` separated by `;` or newlines, as in docs/rules.md", sample: "stop comm=java* count>=3 within=10m",
+		meaning: "what follows depending on who was killed; the first rule that matches wins, and without one OOMINIT_POLICY does",
+		set: func(r *request, value string) (err error) {
+			r.config.Rules, err = policy.ParseRules(value, policy.Signals{
+				Parse: func(name string) (int, error) {
+					sig, err := parseSignal(name)
+					return int(sig), err
+				},
+				Names: signalNames(),
+			})
+			return explained{err}.orNil()
 		},
 	},
 	{
@@ -84,7 +99,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "SIGNAL_SCOPE", initial: "child", words: supervisor.Scopes(), allowed: list(supervisor.Scopes()),
+		name: "SIGNAL_SCOPE", initial: "child", words: supervisor.Scopes(), allowed: suggest.List(supervisor.Scopes()),
 		meaning: "who gets the signals that oominit gets: the command, its process group, or every process in the container",
 		set: func(r *request, value string) error {
 			i, err := indexOf(supervisor.Scopes(), value)
@@ -121,7 +136,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "PROCESS_GROUP", initial: "own", words: supervisor.Groups(), allowed: list(supervisor.Groups()),
+		name: "PROCESS_GROUP", initial: "own", words: supervisor.Groups(), allowed: suggest.List(supervisor.Groups()),
 		meaning: "the command becomes leader of a process group of its `own`, or of a new `session` with the terminal, or stays in " +
 			"oominit's (`inherit`)",
 		set: func(r *request, value string) error {
@@ -155,7 +170,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "PAUSE", initial: "false", words: []string{"true", "false"}, allowed: list([]string{"true", "false"}), boolean: true,
+		name: "PAUSE", initial: "false", words: []string{"true", "false"}, allowed: suggest.List([]string{"true", "false"}), boolean: true,
 		meaning: "run no command: reap orphans until SIGTERM or SIGINT comes, and end with 0",
 		set: func(r *request, value string) error {
 			i, err := indexOf([]string{"false", "true"}, value)
@@ -164,7 +179,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "LOG_LEVEL", initial: "warn", words: report.Levels(), allowed: list(report.Levels()),
+		name: "LOG_LEVEL", initial: "warn", words: report.Levels(), allowed: suggest.List(report.Levels()),
 		meaning: "the least severe events that are written; with `warn`, a container without an OOM kill prints nothing",
 		set: func(r *request, value string) error {
 			level, ok := report.ParseLevel(value)
@@ -176,7 +191,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "LOG_FORMAT", initial: "json", words: []string{"json", "console"}, allowed: list([]string{"json", "console"}),
+		name: "LOG_FORMAT", initial: "json", words: []string{"json", "console"}, allowed: suggest.List([]string{"json", "console"}),
 		meaning: "how events are written: `json` is one object a line, `console` is for people",
 		set: func(r *request, value string) error {
 			i, err := indexOf([]string{"json", "console"}, value)
@@ -191,7 +206,7 @@ var options = []option{
 		set:     setLogOutput,
 	},
 	{
-		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: list(report.CommandLineModes()),
+		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: suggest.List(report.CommandLineModes()),
 		meaning: "how much of a victim's command line an event shows: `redacted` hides what looks like a secret, " +
 			"`executable` shows the first word only",
 		set: func(r *request, value string) error {
@@ -230,12 +245,6 @@ func setLogOutput(r *request, value string) error {
 	return nil
 }
 
-// list joins words as people do: a, b or c.
-func list(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
 func indexOf(words []string, value string) (int, error) {
 	for i, word := range words {
 		if word == value {
@@ -245,11 +254,37 @@ func indexOf(words []string, value string) (int, error) {
 	return 0, errNotAllowed
 }
 
+// explained is an error that says by itself what is wrong with a value, in a line or several.
+type explained struct{ error }
+
+func (e explained) orNil() error {
+	if e.error == nil {
+		return nil
+	}
+	return e
+}
+
 // describe says which value was refused, what is allowed, and what was probably meant.
-func (o option) describe(given, value string) error {
+func (o option) describe(given, value string, err error) error {
+	if e, ok := err.(explained); ok { //nolint:errorlint // our own, never wrapped
+		return prefixed(given+": ", e.error)
+	}
 	text := fmt.Sprintf("%s: %q is not allowed; use %s", given, value, o.allowed)
-	if near, ok := nearest(value, o.words); ok {
+	if near, ok := suggest.Nearest(value, o.words); ok {
 		text += fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return errors.New(text)
+}
+
+// prefixed puts the text before each of the joined errors.
+func prefixed(text string, err error) error {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return errors.New(text + err.Error())
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, prefixed(text, e))
+	}
+	return errors.Join(all...)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/internal/suggest"
 )
 
 // parse turns arguments and environment into a request. Flags win over variables. All faults are found at once, each is
@@ -79,8 +80,8 @@ func (r *request) setVariable(name, value string) error {
 		}
 		return unknown("variable", name, names)
 	}
-	if options[i].set(r, value) != nil {
-		return options[i].describe(name, value)
+	if err := options[i].set(r, value); err != nil {
+		return options[i].describe(name, value, err)
 	}
 	return nil
 }
@@ -129,8 +130,8 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 			}
 			value, arguments = arguments[0], arguments[1:]
 		}
-		if options[i].set(r, value) != nil {
-			faults = append(faults, options[i].describe(flag, value))
+		if err := options[i].set(r, value); err != nil {
+			faults = append(faults, options[i].describe(flag, value, err))
 		}
 	}
 	return nil, faults
@@ -138,7 +139,7 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 
 func unknown(kind, name string, known []string) error {
 	text := fmt.Sprintf("unknown %s %q", kind, name)
-	if near, ok := nearest(name, known); ok {
+	if near, ok := suggest.Nearest(name, known); ok {
 		return fmt.Errorf("%s; did you mean %q?", text, near)
 	}
 	return fmt.Errorf("%s; known: %s", text, strings.Join(known, ", "))

@@ -22,6 +22,8 @@ type Process struct {
 	Comm      string
 	// CommandLine is the raw /proc/PID/cmdline, arguments ended by NUL; empty when it was not read in time.
 	CommandLine string
+	// Exe is the path of the program; empty when it was not read in time.
+	Exe string
 	// ResidentBytes is the resident memory when it was last seen alive; 0 when it never was.
 	ResidentBytes uint64
 	// PeakBytes is the largest resident size on record. The kernel's figure includes the image before exec.

@@ -97,7 +97,7 @@ func (e *Engine) Died(d Death) {
 		d.At = old.At
 		d.Process.ResidentBytes = max(d.Process.ResidentBytes, old.Process.ResidentBytes)
 		if d.Process.CommandLine == "" {
-			d.Process.CommandLine = old.Process.CommandLine
+			d.Process.CommandLine, d.Process.Exe = old.Process.CommandLine, old.Process.Exe
 		}
 		if len(d.Process.Ancestors) < len(old.Process.Ancestors) { // its parents may be gone by now
 			d.Process.Ancestors = old.Process.Ancestors

@@ -3,6 +3,7 @@ package proctrack
 import (
 	"runtime"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,7 +11,7 @@ import (
 // maxLine bounds what is read of a command line, in bytes.
 const maxLine = 4096
 
-// lineReader reads command lines on a thread of its own. /proc/PID/cmdline takes the mmap lock of the process and may
+// lineReader reads command lines and the paths of programs on a thread of its own. /proc/PID/cmdline takes the mmap lock of the process and may
 // fault its pages in (get_mm_cmdline in fs/proc/base.c, Linux 6.18), so that reading it can take until the process
 // dies. Whoever asks never waits: with the queue full, a command line stays unknown.
 type lineReader struct {
@@ -26,6 +27,7 @@ type lineOf struct {
 	startTime uint64
 	comm      string
 	line      string
+	exe       string
 }
 
 // newLineReader returns a reader of the command lines below dir, an open directory of a proc file system.
@@ -47,7 +49,8 @@ func (r *lineReader) run() {
 	var buffer [maxLine]byte
 	for question := range r.asked {
 		question.line = r.line(question.pid, buffer[:])
-		if question.line == "" {
+		question.exe = r.exe(question.pid, buffer[:])
+		if question.line == "" && question.exe == "" {
 			continue
 		}
 		select {
@@ -68,6 +71,15 @@ func (r *lineReader) line(pid int, buffer []byte) string {
 		return ""
 	}
 	return string(buffer[:n])
+}
+
+// exe returns the path of the program, which the kernel shows to whoever may ptrace the process (proc_pid_exe(5)).
+func (r *lineReader) exe(pid int, buffer []byte) string {
+	n, err := unix.Readlinkat(r.dir, strconv.Itoa(pid)+"/exe", buffer)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(buffer[:n]), " (deleted)")
 }
 
 // close ends the thread and waits for it.
@@ -101,7 +113,7 @@ func (t *Tracker) askLine(p *Process) {
 // learnLine takes an answer over, if the process is still the one that was asked about.
 func (t *Tracker) learnLine(answer lineOf) {
 	if p := t.table[answer.pid]; p != nil && p.StartTime == answer.startTime {
-		p.CommandLine, p.commOfLine = answer.line, answer.comm
+		p.CommandLine, p.Exe, p.commOfLine = answer.line, answer.exe, answer.comm
 	}
 }
 
@@ -109,6 +121,6 @@ func (t *Tracker) learnLine(answer lineOf) {
 // than a wrong one.
 func (p *Process) forgetStaleLine() {
 	if p.commOfLine != p.Comm {
-		p.CommandLine = ""
+		p.CommandLine, p.Exe = "", ""
 	}
 }

@@ -35,7 +35,9 @@ type Process struct {
 	Comm string
 	// CommandLine is the raw /proc/PID/cmdline, cut at 4 KiB; empty until it was read.
 	CommandLine string
-	UID         uint32
+	// Exe is the path of the program; empty until it was read.
+	Exe string
+	UID uint32
 	// ResidentBytes is the resident memory at the last look.
 	ResidentBytes uint64
 	Origin        Origin

@@ -19,7 +19,9 @@ type Process struct {
 	Comm string
 	// CommandLine is the raw command line, arguments ended by NUL. It is written as CommandLineMode says.
 	CommandLine string
-	UID         uint32
+	// Exe is the path of the program, written as process.executable.path.
+	Exe string
+	UID uint32
 	// UIDKnown says that UID means something.
 	UIDKnown bool
 	// ResidentBytes is the memory when it was last seen alive; 0 is unknown and not written.
@@ -106,12 +108,24 @@ type LimitHit struct {
 	Memory Memory
 }
 
-// Policy is the event "policy", at warn: what follows from an OOM kill, unless it is nothing.
+// Policy is the event "policy", at warn: what follows from a kill, unless it is nothing and no rule said so.
 type Policy struct {
 	Action      string
+	Victim      *Process // nil if nobody was found
+	Rule        int      // the number of the rule that decided; 0 if none matched
+	RuleText    string
 	Signal      string // what is sent to the main child; empty if nothing
 	GracePeriod time.Duration
 	ExitCode    int
+}
+
+// DecidedBy is the kill that an exit code follows from.
+type DecidedBy struct {
+	Kill     uint64 // which of the OOM kills it was, counted from 1
+	PID      int    // 0 if nobody was found
+	Comm     string
+	Rule     int // as in Policy
+	RuleText string
 }
 
 // Unsupported is the event "unsupported", at warn: something this program exists for is not to be had here.
@@ -130,8 +144,10 @@ type Exit struct {
 	Code   int
 	Reason string
 	Main   *Ending // nil if there was none, in pause mode
-	Kills  uint64
-	Memory Memory
+	// DecidedBy is set if the policy replaced the code.
+	DecidedBy *DecidedBy
+	Kills     uint64
+	Memory    Memory
 }
 
 // Reaped is the event "reaped": an orphan ended and was reaped. It is at debug, or at warn.

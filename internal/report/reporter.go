@@ -238,19 +238,32 @@ func (r *Reporter) LimitHit(at time.Time, v LimitHit) {
 	})
 }
 
-// Policy reports what follows from an OOM kill.
+// Policy reports what follows from a kill.
 func (r *Reporter) Policy(at time.Time, v Policy) {
-	var message string
+	message := "policy " + v.Action
+	if v.Rule > 0 {
+		message = fmt.Sprintf("rule %d (%s): %s", v.Rule, printable(v.RuleText), v.Action)
+	}
+	ends := v.Action == "stop" || v.Action == "kill"
 	switch {
-	case v.Signal == "":
-		message = fmt.Sprintf("policy %s: an exit code 0 will become %d", v.Action, v.ExitCode)
-	case v.GracePeriod > 0:
-		message = fmt.Sprintf("policy %s: %s now, SIGKILL in %s, exit code %d", v.Action, v.Signal, v.GracePeriod, v.ExitCode)
-	default:
-		message = fmt.Sprintf("policy %s: %s now, exit code %d", v.Action, v.Signal, v.ExitCode)
+	case ends && v.GracePeriod > 0:
+		message += fmt.Sprintf(": %s now, SIGKILL in %s, exit code %d", v.Signal, v.GracePeriod, v.ExitCode)
+	case ends:
+		message += fmt.Sprintf(": %s now, exit code %d", v.Signal, v.ExitCode)
+	case v.Signal != "":
+		message += fmt.Sprintf(": %s now", v.Signal)
+	case v.Action == "propagate":
+		message += fmt.Sprintf(": an exit code 0 will become %d", v.ExitCode)
 	}
 	r.emit(at, zerolog.WarnLevel, "policy", message, func(e *zerolog.Event) {
-		e.Str("action", v.Action).Int("exit_code", v.ExitCode)
+		e.Str("action", v.Action)
+		if v.Action != "continue" {
+			e.Int("exit_code", v.ExitCode)
+		}
+		if v.Victim != nil {
+			e.Dict("process", shortDict(v.Victim.PID, v.Victim.ParentPID, v.Victim.Comm))
+		}
+		rule(e, v.Rule, v.RuleText)
 		if v.Signal != "" {
 			e.Str("signal", v.Signal)
 		}
@@ -258,6 +271,22 @@ func (r *Reporter) Policy(at time.Time, v Policy) {
 			e.Float64("grace_period_seconds", v.GracePeriod.Seconds())
 		}
 	})
+}
+
+// shortDict names a process that another event describes.
+func shortDict(pid, parent int, comm string) *zerolog.Event {
+	d := zerolog.Dict().Int("pid", pid).Int("parent_pid", parent)
+	if comm != "" {
+		d.Dict("executable", zerolog.Dict().Str("name", comm))
+	}
+	return d
+}
+
+// rule writes which rule decided, if one did.
+func rule(e *zerolog.Event, number int, text string) {
+	if number > 0 {
+		e.Dict("rule", zerolog.Dict().Int("number", number).Str("text", printable(text)))
+	}
 }
 
 // Unsupported reports what cannot be had here, and why.
@@ -290,6 +319,14 @@ func (r *Reporter) Exit(at time.Time, v Exit) {
 		e.Int("exit_code", v.Code).Str("reason", v.Reason)
 		if v.Main != nil {
 			e.Dict("main", v.Main.dict())
+		}
+		if by := v.DecidedBy; by != nil {
+			d := zerolog.Dict().Uint64("oom_kill", by.Kill)
+			if by.PID > 0 {
+				d.Dict("process", shortDict(by.PID, 0, by.Comm))
+			}
+			rule(d, by.Rule, by.RuleText)
+			e.Dict("decided_by", d)
 		}
 		e.Uint64("oom_kills", v.Kills)
 		memory(e, v.Memory)
@@ -327,7 +364,11 @@ func (r *Reporter) process(e *zerolog.Event, key string, p Process) { e.Dict(key
 func (r *Reporter) processDict(p Process) *zerolog.Event {
 	d := zerolog.Dict().Int("pid", p.PID).Int("parent_pid", p.ParentPID)
 	if p.Comm != "" {
-		d.Dict("executable", zerolog.Dict().Str("name", p.Comm))
+		executable := zerolog.Dict().Str("name", p.Comm)
+		if p.Exe != "" && r.options.CommandLines != Off {
+			executable.Str("path", cutAt(p.Exe, maxPath))
+		}
+		d.Dict("executable", executable)
 	}
 	if line := r.options.CommandLines.apply(p.CommandLine); line != "" {
 		d.Str("command_line", line)
@@ -378,14 +419,19 @@ func printable(s string) string {
 	}, cut(s))
 }
 
+// maxPath bounds the path of a program in an event, in bytes.
+const maxPath = 128
+
 // maxText bounds a free text in an event, in bytes: six times as much in JSON must stay below PIPE_BUF.
 const maxText = 512
 
-func cut(s string) string {
-	if len(s) <= maxText {
+func cut(s string) string { return cutAt(s, maxText) }
+
+func cutAt(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxText], "") + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // humanBytes writes an amount the way people say it: 1.5 GiB.

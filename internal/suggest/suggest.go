@@ -1,10 +1,11 @@
-package main
+// Package suggest says which words are allowed, and which one a misspelt one probably stands for.
+package suggest
 
 import "strings"
 
-// nearest returns the known word that a misspelt one probably stands for: the one with the smallest edit distance, if
-// that is small for its length. Of equals, the first.
-func nearest(word string, known []string) (string, bool) {
+// Nearest returns the known word that a misspelt one probably stands for: the one with the smallest edit distance, if
+// that is small for its length. Case does not count. Of equals, the first.
+func Nearest(word string, known []string) (string, bool) {
 	best, distance := "", 0
 	for _, k := range known {
 		d := editDistance(strings.ToUpper(word), strings.ToUpper(k))
@@ -13,6 +14,12 @@ func nearest(word string, known []string) (string, bool) {
 		}
 	}
 	return best, best != "" && distance <= max(1, min(len(best), len(word))/3)
+}
+
+// List joins words as people do: a, b or c. It takes at least two.
+func List(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // editDistance counts the insertions, deletions, substitutions and swaps of neighbours between two words (optimal string
