@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/internal/suggest"
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/supervisor"
 )
@@ -219,7 +220,7 @@ func signalNames() (names []string) {
 // describe says which value was refused, what is allowed, and what was probably meant.
 func (o option) describe(given, value string) error {
 	text := fmt.Sprintf("%s: %q is not allowed; use %s", given, value, o.allowed)
-	if near, ok := nearest(value, o.words); ok {
+	if near, ok := suggest.Nearest(value, o.words); ok {
 		text += fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return errors.New(text)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oominit/oominit/internal/report"
+	"github.com/oominit/oominit/internal/suggest"
 )
 
 // parse turns arguments and environment into a request. Flags win over variables. All faults are found at once, each is
@@ -117,7 +118,7 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 
 func unknown(kind, name string, known []string) error {
 	text := fmt.Sprintf("unknown %s %q", kind, name)
-	if near, ok := nearest(name, known); ok {
+	if near, ok := suggest.Nearest(name, known); ok {
 		return fmt.Errorf("%s; did you mean %q?", text, near)
 	}
 	return fmt.Errorf("%s; known: %s", text, strings.Join(known, ", "))

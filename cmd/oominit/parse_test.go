@@ -150,18 +150,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func FuzzNearest(f *testing.F) {
-	f.Add("polcy", "policy")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if a == b && len(a) <= 64 && editDistance(a, b) != 0 {
-			t.Error("a word is not itself")
-		}
-		if editDistance(a, b) != editDistance(b, a) {
-			t.Error("not symmetric")
-		}
-	})
-}
-
 // Kubernetes puts variables for each Service of the namespace into every container: a Service that is called oominit must
 // not keep the container from starting.
 func TestServiceVariables(t *testing.T) {

@@ -20,7 +20,7 @@ const module = "github.com/oominit/oominit"
 
 // rooms are the packages that end up in the program, and which packages of this module each may import.
 var rooms = map[string][]string{
-	"cmd/oominit": {"supervisor", "policy", "internal/report"},
+	"cmd/oominit": {"supervisor", "policy", "internal/report", "internal/suggest"},
 	"supervisor": {
 		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
 	},
@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/attribution": nil,
 	"internal/report":      nil,
 	"internal/sigpipe":     nil,
+	"internal/suggest":     nil,
 }
 
 // besides are folders whose packages stay out of the program: tests, measurements and tools. A package that is neither
@@ -38,7 +39,7 @@ var rooms = map[string][]string{
 var besides = []string{"bench", "examples", "internal/boundaries", "internal/testcgroup", "internal/testproc", "internal/testsummary", "internal/uml", "test"}
 
 // pure are the rooms that know no system, no clock and no logger.
-var pure = []string{"policy", "internal/attribution"}
+var pure = []string{"policy", "internal/attribution", "internal/suggest"}
 
 // impureImports are what a pure room does not import, with all that is below.
 var impureImports = []string{"os", "syscall", "golang.org/x/sys", "log", "net", "github.com/rs/zerolog"}

@@ -1,10 +1,11 @@
-package main
+// Package suggest finds the word that a misspelt one probably stands for. It is pure.
+package suggest
 
 import "strings"
 
-// nearest returns the known word that a misspelt one probably stands for: the one with the smallest edit distance, if
+// Nearest returns the known word that a misspelt one probably stands for: the one with the smallest edit distance, if
 // that is small for its length. Of equals, the first.
-func nearest(word string, known []string) (string, bool) {
+func Nearest(word string, known []string) (string, bool) {
 	best, distance := "", 0
 	for _, k := range known {
 		d := editDistance(strings.ToUpper(word), strings.ToUpper(k))
