@@ -20,7 +20,8 @@ const module = "github.com/oominit/oominit"
 
 // rooms are the packages that end up in the program, and which packages of this module each may import.
 var rooms = map[string][]string{
-	"cmd/oominit": {"supervisor", "policy", "internal/report", "internal/suggest"},
+	"cmd/oominit":         {"supervisor", "policy", "internal/report", "internal/suggest"},
+	"cmd/oominit-inspect": {"internal/explain", "internal/suggest"},
 	"supervisor": {
 		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
 	},

@@ -132,6 +132,7 @@ func TestCheckCanFail(t *testing.T) {
 func TestCheckAccepts(t *testing.T) {
 	faults := Check(map[string]string{
 		"cmd/oominit/a.go":          "package p\nimport (\"os\"; _ \"github.com/oominit/oominit/policy\")\nfunc f() { os.Exit(0) }",
+		"cmd/oominit-inspect/a.go":  "package p\nimport (\"os\"; _ \"github.com/oominit/oominit/internal/explain\")\nfunc f() { os.Exit(0) }",
 		"supervisor/a.go":           "package p\nimport (\"time\"; _ \"github.com/oominit/oominit/reaper\")\nvar _ = time.Now",
 		"supervisor/a_test.go":      "package p\nimport _ \"os/exec\"",
 		"reaper/a.go":               "package p\nimport \"golang.org/x/sys/unix\"\nvar _, _ = unix.Wait4, unix.Waitid",
