@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -126,6 +127,9 @@ func parseEvent(object []byte) (Event, bool) {
 	var e struct {
 		Event
 		Time string `json:"time"`
+	}
+	if !bytes.Contains(object, []byte(`"event"`)) {
+		return Event{}, false // so most lines cost little
 	}
 	err := json.Unmarshal(object, &e)
 	// A value of another type is left out, as if it were unknown, and the rest is read.

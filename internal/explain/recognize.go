@@ -49,7 +49,7 @@ func recognize(line []byte) (all []found) {
 		return all
 	}
 	// Programs that pass logs on may change the order of the keys.
-	if i := bytes.IndexByte(line, '{'); i >= 0 && bytes.Contains(line[i:], []byte(`"event"`)) {
+	if i := bytes.IndexByte(line, '{'); i >= 0 {
 		if event, ok := parseEvent(firstObject(line[i:])); ok {
 			return []found{{event, sourceOf(line)}}
 		}
