@@ -22,8 +22,9 @@ N        ?= 1000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-build: ## bin/oominit (or BIN), static and stripped
+build: ## bin/oominit (or BIN) and oominit-inspect beside it, static and stripped
 	CGO_ENABLED=0 GOEXPERIMENT=$(OLDER_GC) $(GO) build -trimpath -ldflags '$(LDFLAGS)' $(GCFLAGS) -o $(BIN) ./cmd/oominit
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(dir $(BIN))oominit-inspect ./cmd/oominit-inspect
 
 test: ## all tests that this machine can run; lists those that it cannot, each with its reason
 	@mkdir -p bin
@@ -51,7 +52,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 		targets=$$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); \
 		for target in $$targets; do \
 			echo "$$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package"; \
 		done; \
 	done
 

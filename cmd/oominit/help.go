@@ -12,10 +12,15 @@ func help() string {
 	b.WriteString(`oominit is a PID 1 for containers that notices OOM-killed processes.
 
 Usage: oominit [FLAGS] [--] COMMAND [ARGUMENTS]
+       oominit explain [FLAGS] < LOG
 
 It starts COMMAND, forwards signals to it, reaps orphans, and ends with COMMAND's
 exit code. When the kernel OOM-kills a process that COMMAND survives, it prints
 one JSON event that names the victim, and COMMAND's exit code 0 becomes 137.
+
+explain tells for people what the events in a container's log say; it needs the
+program oominit-inspect beside oominit. To start a command that is called explain
+or check: oominit -- explain.
 
 Each flag has a variable, in brackets; flags win.
 

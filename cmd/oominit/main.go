@@ -25,7 +25,10 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
-	s, err := supervisor.New() // before anything else: it catches signals
+	if inspects(os.Args[1:]) {
+		os.Exit(inspect(os.Args[1:], os.Environ(), os.Stderr))
+	}
+	s, err := supervisor.New() // before anything else of PID 1: it catches signals
 	if err != nil {
 		complain(os.Stderr, fmt.Errorf("cannot start: %w", err))
 		os.Exit(policy.ExitFailure)

@@ -76,6 +76,9 @@ func TestCheckCanFail(t *testing.T) {
 		want  string // part of the only fault
 	}{
 		{"cmd reaches past supervisor", "cmd/oominit/a.go", imports(own + "reaper"), "cmd/oominit imports"},
+		{"the program imports what it leaves to another", "cmd/oominit/a.go", imports(own + "internal/explain"), "cmd/oominit imports"},
+		{"explain imports a room", "internal/explain/a.go", imports(own + "internal/report"), "internal/explain imports"},
+		{"explain reads files", "internal/explain/a.go", imports("os"), "it is pure"},
 		{"supervisor imports cmd", "supervisor/a.go", imports(own + "cmd/oominit"), "supervisor imports"},
 		{"supervisor imports test support", "supervisor/a.go", imports(own + "internal/testproc"), "supervisor imports"},
 		{"a room imports the module's root", "reaper/a.go", imports("github.com/oominit/oominit"), "reaper imports"},
@@ -109,7 +112,7 @@ func TestCheckCanFail(t *testing.T) {
 		{"a room waits by number", "supervisor/a.go", `import "syscall"; var _ = syscall.SYS_WAIT4`, "only reaper waits"},
 		{"a room makes an os.Process", "supervisor/a.go", `import "os"; var _ = os.StartProcess`, "only reaper waits"},
 		{"a room finds an os.Process", "reaper/a.go", `import "os"; var _ = os.FindProcess`, "only reaper waits"},
-		{"a room exits", "supervisor/a.go", `import "os"; func f() { os.Exit(1) }`, "only cmd/oominit does"},
+		{"a room exits", "supervisor/a.go", `import "os"; func f() { os.Exit(1) }`, "only cmd does"},
 		{"a room imports os/exec", "cmd/oominit/a.go", imports("os/exec"), "steal statuses"},
 		{"a room imports net", "internal/memcg/a.go", imports("net"), "talks to nobody"},
 		{"a room imports below net", "internal/report/a.go", imports("net/http"), "talks to nobody"},
@@ -133,6 +136,7 @@ func TestCheckCanFail(t *testing.T) {
 func TestCheckAccepts(t *testing.T) {
 	faults := Check(map[string]string{
 		"cmd/oominit/a.go":          "package p\nimport (\"os\"; _ \"github.com/oominit/oominit/policy\")\nfunc f() { os.Exit(0) }",
+		"cmd/oominit-inspect/a.go":  "package p\nimport (\"os\"; _ \"github.com/oominit/oominit/internal/explain\")\nfunc f() { os.Exit(0) }",
 		"supervisor/a.go":           "package p\nimport (\"time\"; _ \"github.com/oominit/oominit/reaper\")\nvar _ = time.Now",
 		"supervisor/a_test.go":      "package p\nimport _ \"os/exec\"",
 		"reaper/a.go":               "package p\nimport \"golang.org/x/sys/unix\"\nvar _, _ = unix.Wait4, unix.Waitid",
