@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?=
 BIN     ?= bin/oominit
 # Without inlining, packages that only write or read text are smaller, and the program starts as fast.
-GCFLAGS := $(patsubst %,-gcflags=%=-l,bufio encoding/json fmt github.com/oominit/oominit/cmd/oominit \
+GCFLAGS := $(patsubst %,-gcflags=%=-l,bufio encoding/json fmt github.com/oominit/oominit/internal/options \
 	github.com/oominit/oominit/internal/report github.com/oominit/oominit/policy github.com/rs/zerolog internal/strconv log net \
 	os reflect slices strconv strings sync time)
 # The older collector is 49 KB smaller, and there is next to nothing to collect. Go versions without the choice build too.

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/oominit/oominit/internal/options"
 	"github.com/oominit/oominit/internal/report"
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/supervisor"
@@ -37,51 +38,32 @@ func main() {
 }
 
 func run(s *supervisor.Supervisor, arguments, environment []string, stdout, stderr io.Writer) (exitCode int) {
-	request, texts, err := understand(arguments, environment)
+	request, texts, err := options.Parse(arguments, environment, version)
 	switch {
 	case err != nil:
 		complain(stderr, err)
 		return policy.ExitFailure
-	case request.help:
-		_, err = io.WriteString(stdout, texts.help())
+	case request.Help:
+		_, err = io.WriteString(stdout, texts.Help())
 		return codeOf(err)
-	case request.version:
-		_, err = fmt.Fprintln(stdout, texts.version)
+	case request.Version:
+		_, err = fmt.Fprintln(stdout, texts.Version)
 		return codeOf(err)
-	case request.license:
+	case request.License:
 		_, err = fmt.Fprintln(stdout, "Apache-2.0: https://www.apache.org/licenses/LICENSE-2.0")
 		return codeOf(err)
 	}
-	if request.logFile != "" {
-		if request.config.Report.FD, err = report.Open(request.logFile); err != nil {
+	if request.LogFile != "" {
+		if request.Config.Report.FD, err = report.Open(request.LogFile); err != nil {
 			complain(stderr, fmt.Errorf("OOMINIT_LOG_OUTPUT: %w", err))
 			return policy.ExitFailure
 		}
 	}
-	code, err := s.Run(request.config)
+	code, err := s.Run(request.Config)
 	if err != nil {
 		complain(stderr, err)
 	}
 	return code
-}
-
-// texts are what is printed on request.
-type texts struct {
-	help    func() string
-	version string
-}
-
-// understand reads the arguments, the program's own name first, as those of the init that it is called as.
-func understand(arguments, environment []string) (request, texts, error) {
-	if len(arguments) == 0 { // execve(2) allows it
-		arguments = []string{"oominit"}
-	}
-	if d := calledAs(arguments[0]); d != nil {
-		r, err := d.parseAs(arguments[1:], environment)
-		return r, texts{d.help, fmt.Sprintf("%s (oominit %s)", d.version, version)}, err
-	}
-	r, err := parse(arguments[1:], environment)
-	return r, texts{help, "oominit version " + version}, err
 }
 
 // complain writes each of the joined errors on a line of its own. Nothing can be done if that fails.

@@ -20,8 +20,9 @@ const module = "github.com/oominit/oominit"
 
 // rooms are the packages that end up in the program, and which packages of this module each may import.
 var rooms = map[string][]string{
-	"cmd/oominit":         {"supervisor", "policy", "internal/report", "internal/suggest"},
-	"cmd/oominit-inspect": {"internal/explain", "internal/suggest"},
+	"cmd/oominit":         {"supervisor", "policy", "internal/options", "internal/report"},
+	"cmd/oominit-inspect": {"policy", "internal/explain", "internal/memcg", "internal/options", "internal/proctrack", "internal/suggest"},
+	"internal/options":    {"supervisor", "policy", "internal/report", "internal/suggest"},
 	"supervisor": {
 		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
 	},

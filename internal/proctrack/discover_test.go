@@ -78,11 +78,11 @@ func fakeTracker(t *testing.T) (tracker *Tracker, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := tracker.proc
+	shown := tracker.proc
 	tracker.proc, tracker.init, tracker.self = fake, true, 1
 	tracker.pidfds.refused = true // the pids are of nobody, or of somebody else
 	tracker.SetCgroup(true, "/docker/a")
-	t.Cleanup(func() { fake.close(); tracker.proc = real })
+	t.Cleanup(func() { fake.close(); tracker.proc = shown })
 	return tracker, root
 }
 

@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"maps"
@@ -11,6 +11,8 @@ import (
 	"github.com/oominit/oominit/internal/report"
 	"github.com/oominit/oominit/supervisor"
 )
+
+const version = "1.2.3"
 
 // The command lines of the other inits, as their users write them.
 func TestDropIn(t *testing.T) {
@@ -61,9 +63,9 @@ func TestDropIn(t *testing.T) {
 		}},
 		{"dumb-init --single-child --verbose x", "", "x", func(c supervisor.Config) bool { return c.Group == supervisor.GroupInherit }},
 	} {
-		r, _, err := understand(strings.Fields(test.line), strings.Fields(test.environment))
-		if err != nil || !slices.Equal(r.config.Command, strings.Fields(test.command)) || !test.is(r.config) {
-			t.Errorf("%s %s: %+v, %v", test.environment, test.line, r.config, err)
+		r, _, err := Parse(strings.Fields(test.line), strings.Fields(test.environment), version)
+		if err != nil || !slices.Equal(r.Config.Command, strings.Fields(test.command)) || !test.is(r.Config) {
+			t.Errorf("%s %s: %+v, %v", test.environment, test.line, r.Config, err)
 		}
 	}
 }
@@ -71,7 +73,7 @@ func TestDropIn(t *testing.T) {
 func TestDropInFaults(t *testing.T) {
 	for line, want := range map[string]string{
 		"tini -x y":               `unknown option of tini "-x"`,
-		"tini --verison":          `did you mean "--version"?`,
+		"tini --versoin":          `did you mean "--version"?`,
 		"tini":                    "no command given; use: tini [OPTIONS] [--] COMMAND",
 		"tini -e 300 x":           `-e: "300" is not allowed; use CODE`,
 		"tini -p FOO x":           `-p: "FOO" is not allowed; use SIGNAL`,
@@ -82,18 +84,18 @@ func TestDropInFaults(t *testing.T) {
 		"dumb-init --verbose=1 x": "it takes no value",
 		"dumb-init --verbos x":    `did you mean "--verbose"?`,
 	} {
-		_, _, err := understand(strings.Fields(line), nil)
+		_, _, err := Parse(strings.Fields(line), nil, version)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", line, err, want)
 		}
 	}
-	if _, _, err := understand([]string{"tini", "x"}, []string{"OOMINIT_POLCY=stop"}); err == nil {
+	if _, _, err := Parse([]string{"tini", "x"}, []string{"OOMINIT_POLCY=stop"}, version); err == nil {
 		t.Error("a misspelt variable is taken")
 	}
-	if _, _, err := understand([]string{"tini", "x"}, []string{"TINI_VERBOSITY=loud"}); err == nil {
+	if _, _, err := Parse([]string{"tini", "x"}, []string{"TINI_VERBOSITY=loud"}, version); err == nil {
 		t.Error("TINI_VERBOSITY=loud is taken")
 	}
-	if _, _, err := understand(nil, nil); err == nil || !strings.Contains(err.Error(), "no command given") {
+	if _, _, err := Parse(nil, nil, version); err == nil || !strings.Contains(err.Error(), "no command given") {
 		t.Errorf("without even a name: %v", err)
 	}
 }
@@ -104,18 +106,18 @@ func TestDropInTexts(t *testing.T) {
 		"docker-init --version": "tini version 0.19.0 (oominit " + version + ")", "dumb-init -V": "dumb-init v1.2.5 (oominit " + version + ")",
 		"catatonit -V": "tini version 0.2.1_catatonit (oominit " + version + ")", "oominit --version": "oominit version " + version,
 	} {
-		r, texts, err := understand(strings.Fields(line), nil)
-		if err != nil || !r.version || texts.version != want {
-			t.Errorf("%s: %q, %v", line, texts.version, err)
+		r, texts, err := Parse(strings.Fields(line), nil, version)
+		if err != nil || !r.Version || texts.Version != want {
+			t.Errorf("%s: %q, %v", line, texts.Version, err)
 		}
 	}
 	for _, line := range []string{"tini -h", "catatonit -h", "dumb-init --help"} {
-		r, texts, err := understand(strings.Fields(line), []string{"OOMINIT_X=1"})
-		if err != nil || !r.help || !strings.Contains(texts.help(), "Usage: "+strings.Fields(line)[0]) {
+		r, texts, err := Parse(strings.Fields(line), []string{"OOMINIT_X=1"}, version)
+		if err != nil || !r.Help || !strings.Contains(texts.Help(), "Usage: "+strings.Fields(line)[0]) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	if r, _, err := understand([]string{"tini", "-l"}, nil); err != nil || !r.license {
+	if r, _, err := Parse([]string{"tini", "-l"}, nil, version); err != nil || !r.License {
 		t.Errorf("-l: %v", err)
 	}
 }
@@ -125,8 +127,8 @@ func FuzzDropIn(f *testing.F) {
 	f.Add("dumb-init", "--rewrite=1:2", "-r")
 	f.Add("catatonit", "-P", "-\xff")
 	f.Fuzz(func(t *testing.T, name, first, second string) {
-		r, _, err := understand([]string{name, first, second, "x"}, nil)
-		if err == nil && !r.help && !r.version && !r.license && len(r.config.Command) == 0 && !r.config.Pause {
+		r, _, err := Parse([]string{name, first, second, "x"}, nil, version)
+		if err == nil && !r.Help && !r.Version && !r.License && len(r.Config.Command) == 0 && !r.Config.Pause {
 			t.Error("neither a command nor a fault")
 		}
 	})

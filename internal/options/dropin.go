@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ type dropIn struct {
 	version string // what scripts read from its --version
 	options []dropInOption
 	// begin sets what that program does without any option; variables looks one of its own variables up.
-	begin func(r *request, variable func(name string) (string, bool)) error
+	begin func(r *Request, variable func(name string) (string, bool)) error
 }
 
 // dropInOption is one of its options. A short one is a letter, a long one a word.
@@ -29,7 +29,7 @@ type dropInOption struct {
 	long    string
 	value   string // what it is followed by; empty if nothing
 	meaning string
-	set     func(r *request, value string) error
+	set     func(r *Request, value string) error
 }
 
 // dropIns are the inits. Their options are those of tini 0.19, catatonit 0.2 and dumb-init 1.2.
@@ -37,30 +37,30 @@ var dropIns = []dropIn{
 	{
 		names: []string{"tini", "tini-static", "docker-init"}, version: "tini version 0.19.0",
 		options: []dropInOption{
-			{short: 's', meaning: "become a subreaper, which oominit always does where it is not PID 1", set: func(*request, string) error { return nil }},
-			{short: 'p', value: "SIGNAL", meaning: "the signal that it gets when its parent ends", set: func(r *request, value string) (err error) {
-				r.config.ParentDeathSignal, err = parseSignal(value)
+			{short: 's', meaning: "become a subreaper, which oominit always does where it is not PID 1", set: func(*Request, string) error { return nil }},
+			{short: 'p', value: "SIGNAL", meaning: "the signal that it gets when its parent ends", set: func(r *Request, value string) (err error) {
+				r.Config.ParentDeathSignal, err = parseSignal(value)
 				return err
 			}},
-			{short: 'v', meaning: "more events: once for info, twice for debug", set: func(r *request, _ string) error { return r.verbose() }},
-			{short: 'w', meaning: "an event for each orphan that was reaped", set: func(r *request, _ string) error {
-				r.config.WarnReaped = true
+			{short: 'v', meaning: "more events: once for info, twice for debug", set: func(r *Request, _ string) error { return r.verbose() }},
+			{short: 'w', meaning: "an event for each orphan that was reaped", set: func(r *Request, _ string) error {
+				r.Config.WarnReaped = true
 				return nil
 			}},
 			{short: 'g', meaning: "signals go to the command's process group", set: toGroup},
-			{short: 'e', value: "CODE", meaning: "an exit code that is taken for 0; may be given several times", set: func(r *request, value string) error {
+			{short: 'e', value: "CODE", meaning: "an exit code that is taken for 0; may be given several times", set: func(r *Request, value string) error {
 				code, err := strconv.ParseUint(value, 10, 8)
-				if r.config.ExitCodes == nil {
-					r.config.ExitCodes = map[int]int{}
+				if r.Config.ExitCodes == nil {
+					r.Config.ExitCodes = map[int]int{}
 				}
-				r.config.ExitCodes[int(code)] = 0
+				r.Config.ExitCodes[int(code)] = 0
 				return err
 			}},
 			helpOption('h', ""), licenseOption('l'), versionOption(0),
 		},
-		begin: func(r *request, variable func(string) (string, bool)) error {
+		begin: func(r *Request, variable func(string) (string, bool)) error {
 			if _, set := variable("TINI_KILL_PROCESS_GROUP"); set {
-				r.config.SignalScope = supervisor.ScopeGroup
+				r.Config.SignalScope = supervisor.ScopeGroup
 			}
 			value, set := variable("TINI_VERBOSITY")
 			if !set {
@@ -71,43 +71,43 @@ var dropIns = []dropIn{
 			if err != nil || n < 0 {
 				return fmt.Errorf("TINI_VERBOSITY: %q is not allowed; use 0 to 3", value)
 			}
-			r.config.Report.Level, _ = report.ParseLevel(levels[min(n, len(levels)-1)]) // a name of its own table
+			r.Config.Report.Level, _ = report.ParseLevel(levels[min(n, len(levels)-1)]) // a name of its own table
 			return nil
 		},
 	},
 	{
 		names: []string{"catatonit", "podman-init"}, version: "tini version 0.2.1_catatonit",
 		options: []dropInOption{
-			{short: 'P', meaning: "no command: reap orphans until SIGTERM or SIGINT comes", set: func(r *request, _ string) error {
-				r.config.Pause = true
+			{short: 'P', meaning: "no command: reap orphans until SIGTERM or SIGINT comes", set: func(r *Request, _ string) error {
+				r.Config.Pause = true
 				return nil
 			}},
 			{short: 'g', meaning: "signals go to the command's process group", set: toGroup},
 			helpOption('h', ""), licenseOption('L'), versionOption('V'),
 		},
-		begin: func(*request, func(string) (string, bool)) error { return nil },
+		begin: func(*Request, func(string) (string, bool)) error { return nil },
 	},
 	{
 		names: []string{"dumb-init"}, version: "dumb-init v1.2.5",
 		options: []dropInOption{
-			{short: 'c', long: "single-child", meaning: "signals go to the command alone, and it gets no session of its own", set: func(r *request, _ string) error {
+			{short: 'c', long: "single-child", meaning: "signals go to the command alone, and it gets no session of its own", set: func(r *Request, _ string) error {
 				r.singleChild()
 				return nil
 			}},
-			{short: 'r', long: "rewrite", value: "S:R", meaning: "signal R is forwarded instead of S; 0 for none; may be given several times", set: func(r *request, value string) error {
+			{short: 'r', long: "rewrite", value: "S:R", meaning: "signal R is forwarded instead of S; 0 for none; may be given several times", set: func(r *Request, value string) error {
 				rewrite, err := parseRewrite(value)
 				for from, to := range rewrite {
-					r.config.Rewrite[from] = to
+					r.Config.Rewrite[from] = to
 				}
 				return err
 			}},
-			{short: 'v', long: "verbose", meaning: "more events: once for info, twice for debug", set: func(r *request, _ string) error { return r.verbose() }},
+			{short: 'v', long: "verbose", meaning: "more events: once for info, twice for debug", set: func(r *Request, _ string) error { return r.verbose() }},
 			helpOption('h', "help"), versionOption('V'),
 		},
-		begin: func(r *request, variable func(string) (string, bool)) error {
-			r.config.SignalScope, r.config.Group = supervisor.ScopeGroup, supervisor.GroupSession
+		begin: func(r *Request, variable func(string) (string, bool)) error {
+			r.Config.SignalScope, r.Config.Group = supervisor.ScopeGroup, supervisor.GroupSession
 			// A session without a shell has nobody who could continue what SIGTSTP stops, but SIGSTOP stops for sure.
-			r.config.Rewrite = map[unix.Signal]unix.Signal{unix.SIGTSTP: unix.SIGSTOP}
+			r.Config.Rewrite = map[unix.Signal]unix.Signal{unix.SIGTSTP: unix.SIGSTOP}
 			if value, _ := variable("DUMB_INIT_SETSID"); value == "0" {
 				r.singleChild()
 			}
@@ -119,46 +119,46 @@ var dropIns = []dropIn{
 	},
 }
 
-func toGroup(r *request, _ string) error {
-	r.config.SignalScope = supervisor.ScopeGroup
+func toGroup(r *Request, _ string) error {
+	r.Config.SignalScope = supervisor.ScopeGroup
 	return nil
 }
 
 func helpOption(short byte, long string) dropInOption {
-	return dropInOption{short: short, long: long, meaning: "print this text", set: func(r *request, _ string) error {
-		r.help = true
+	return dropInOption{short: short, long: long, meaning: "print this text", set: func(r *Request, _ string) error {
+		r.Help = true
 		return nil
 	}}
 }
 
 func versionOption(short byte) dropInOption {
-	return dropInOption{short: short, long: "version", meaning: "print the version", set: func(r *request, _ string) error {
-		r.version = true
+	return dropInOption{short: short, long: "version", meaning: "print the version", set: func(r *Request, _ string) error {
+		r.Version = true
 		return nil
 	}}
 }
 
 func licenseOption(short byte) dropInOption {
-	return dropInOption{short: short, meaning: "print the license", set: func(r *request, _ string) error {
-		r.license = true
+	return dropInOption{short: short, meaning: "print the license", set: func(r *Request, _ string) error {
+		r.License = true
 		return nil
 	}}
 }
 
 // singleChild is dumb-init without a session.
-func (r *request) singleChild() {
-	r.config.SignalScope, r.config.Group = supervisor.ScopeChild, supervisor.GroupInherit
-	delete(r.config.Rewrite, unix.SIGTSTP)
+func (r *Request) singleChild() {
+	r.Config.SignalScope, r.Config.Group = supervisor.ScopeChild, supervisor.GroupInherit
+	delete(r.Config.Rewrite, unix.SIGTSTP)
 }
 
 // verbose has one more kind of events written.
-func (r *request) verbose() error {
+func (r *Request) verbose() error {
 	info, _ := report.ParseLevel("info") // names of its own table
 	debug, _ := report.ParseLevel("debug")
-	if r.config.Report.Level > info {
-		r.config.Report.Level = info
+	if r.Config.Report.Level > info {
+		r.Config.Report.Level = info
 	} else {
-		r.config.Report.Level = debug
+		r.Config.Report.Level = debug
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func calledAs(argv0 string) *dropIn {
 
 // parseOptions takes the init's options off the arguments, as getopt(3) reads them, up to the first word that is none. It
 // returns the rest: the command.
-func (d *dropIn) parseOptions(r *request, arguments []string) (command []string, faults []error) {
+func (d *dropIn) parseOptions(r *Request, arguments []string) (command []string, faults []error) {
 	for len(arguments) > 0 {
 		argument := arguments[0]
 		if argument == "--" {
@@ -219,7 +219,7 @@ func (d *dropIn) option(is func(dropInOption) bool) *dropInOption {
 }
 
 // take sets one option, whose value may be the next of the arguments.
-func (d *dropIn) take(r *request, o *dropInOption, given, value string, hasValue bool, arguments []string) (rest []string, fault error) {
+func (d *dropIn) take(r *Request, o *dropInOption, given, value string, hasValue bool, arguments []string) (rest []string, fault error) {
 	switch {
 	case o == nil:
 		var known []string
@@ -266,9 +266,9 @@ func (d *dropIn) help() string {
 }
 
 // parseAs is parse for a command line of another init. Its own variables come first, then ours, then the options.
-func (d *dropIn) parseAs(arguments, environment []string) (request, error) {
+func (d *dropIn) parseAs(arguments, environment []string) (Request, error) {
 	r, faults := defaults()
-	r.config.Report.FD = 2
+	r.Config.Report.FD = 2
 	faults = append(faults, d.begin(&r, func(name string) (string, bool) {
 		for _, entry := range environment {
 			if value, found := strings.CutPrefix(entry, name+"="); found {
@@ -278,11 +278,11 @@ func (d *dropIn) parseAs(arguments, environment []string) (request, error) {
 		return "", false
 	}))
 	faults = append(faults, r.setVariables(environment)...)
-	if r.config.Rewrite == nil { // -r adds to it
-		r.config.Rewrite = map[unix.Signal]unix.Signal{}
+	if r.Config.Rewrite == nil { // -r adds to it
+		r.Config.Rewrite = map[unix.Signal]unix.Signal{}
 	}
 	command, optionFaults := d.parseOptions(&r, arguments)
-	if r.help || r.version || r.license {
+	if r.Help || r.Version || r.License {
 		return r, errors.Join(optionFaults...)
 	}
 	faults = append(faults, optionFaults...)

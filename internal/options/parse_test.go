@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"cmp"
@@ -19,9 +19,9 @@ func TestParseDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := r.config
+	c := r.Config
 	if c.Policy != policy.Propagate || c.ExitCode != 137 || c.GracePeriod != 10*time.Second || c.StopSignal != unix.SIGTERM ||
-		c.SignalScope != supervisor.ScopeChild || c.Report.FD != 1 || r.logFile != "" {
+		c.SignalScope != supervisor.ScopeChild || c.Report.FD != 1 || r.LogFile != "" {
 		t.Errorf("defaults: %+v", r)
 	}
 }
@@ -40,16 +40,16 @@ func TestParseCommand(t *testing.T) {
 		{[]string{"-"}, []string{"-"}},
 	} {
 		r, err := parse(test.arguments, nil)
-		if err != nil || !slices.Equal(r.config.Command, test.command) {
-			t.Errorf("%q: command %q, error %v; want %q", test.arguments, r.config.Command, err, test.command)
+		if err != nil || !slices.Equal(r.Config.Command, test.command) {
+			t.Errorf("%q: command %q, error %v; want %q", test.arguments, r.Config.Command, err, test.command)
 		}
 	}
 }
 
 func TestFlagsWinOverVariables(t *testing.T) {
 	r, err := parse([]string{"--policy=kill", "true"}, []string{"OOMINIT_POLICY=stop", "OOMINIT_EXIT_CODE=1"})
-	if err != nil || r.config.Policy != policy.Kill || r.config.ExitCode != 1 {
-		t.Errorf("policy %v, exit code %d, error %v", r.config.Policy, r.config.ExitCode, err)
+	if err != nil || r.Config.Policy != policy.Kill || r.Config.ExitCode != 1 {
+		t.Errorf("policy %v, exit code %d, error %v", r.Config.Policy, r.Config.ExitCode, err)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestParseSignal(t *testing.T) {
 // Every word that can be suggested must be one that is allowed, and every row must be able to refuse.
 func TestOptionsTable(t *testing.T) {
 	for _, o := range options {
-		var r request
+		var r Request
 		for _, word := range append([]string{o.initial, cmp.Or(o.sample, o.initial)}, o.words...) {
 			if err := o.set(&r, word); err != nil {
 				t.Errorf("%s refuses its own word %q: %v", o.name, word, err)
@@ -157,8 +157,8 @@ func TestParsePairs(t *testing.T) {
 
 func TestPause(t *testing.T) {
 	for _, arguments := range [][]string{{"--pause"}, {"--pause=true"}, {"--pause", "--policy=stop"}} {
-		if r, err := parse(arguments, nil); err != nil || !r.config.Pause {
-			t.Errorf("%q: %+v, %v", arguments, r.config, err)
+		if r, err := parse(arguments, nil); err != nil || !r.Config.Pause {
+			t.Errorf("%q: %+v, %v", arguments, r.Config, err)
 		}
 	}
 	if _, err := parse([]string{"--pause", "true"}, nil); err == nil || !strings.Contains(err.Error(), `"true" was given`) {
@@ -173,11 +173,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("--stop-signal=RTMIN+99999999999999999999", "=")
 	f.Fuzz(func(t *testing.T, argument, variable string) {
 		r, err := parse([]string{argument, "true"}, []string{variable})
-		if err == nil && !r.help && !r.version && len(r.config.Command) == 0 && !r.config.Pause {
+		if err == nil && !r.Help && !r.Version && len(r.Config.Command) == 0 && !r.Config.Pause {
 			t.Error("neither a command nor a fault")
 		}
-		if err == nil && (r.config.ExitCode < 0 || r.config.ExitCode > 255 || r.config.GracePeriod < 0) {
-			t.Errorf("out of range: %+v", r.config)
+		if err == nil && (r.Config.ExitCode < 0 || r.Config.ExitCode > 255 || r.Config.GracePeriod < 0) {
+			t.Errorf("out of range: %+v", r.Config)
 		}
 		if err != nil {
 			for _, c := range err.Error() {
@@ -209,11 +209,11 @@ func TestServiceVariables(t *testing.T) {
 
 // Help is for those whose variables are wrong.
 func TestHelpInSpiteOfFaults(t *testing.T) {
-	if r, err := parse([]string{"--help"}, []string{"OOMINIT_POLICY=stp", "OOMINIT_X=1"}); err != nil || !r.help {
-		t.Errorf("help %v, %v", r.help, err)
+	if r, err := parse([]string{"--help"}, []string{"OOMINIT_POLICY=stp", "OOMINIT_X=1"}); err != nil || !r.Help {
+		t.Errorf("help %v, %v", r.Help, err)
 	}
-	if r, err := parse([]string{"--version"}, []string{"OOMINIT_POLICY=stp"}); err != nil || !r.version {
-		t.Errorf("version %v, %v", r.version, err)
+	if r, err := parse([]string{"--version"}, []string{"OOMINIT_POLICY=stp"}); err != nil || !r.Version {
+		t.Errorf("version %v, %v", r.Version, err)
 	}
 	if _, err := parse([]string{"--help=x"}, nil); err == nil || !strings.Contains(err.Error(), `--help: it takes no value, and "x" was given`) {
 		t.Errorf("--help=x: %v", err)

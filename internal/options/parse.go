@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"errors"
@@ -10,13 +10,33 @@ import (
 	"github.com/oominit/oominit/internal/suggest"
 )
 
-// parse turns arguments and environment into a request. Flags win over variables. All faults are found at once, each is
+// Texts are what is printed on request.
+type Texts struct {
+	Help    func() string
+	Version string
+}
+
+// Parse reads the arguments, the program's own name first, as those of the init that it is called as. All faults are found at
+// once, and each is one line of the joined error. The version is that of this program.
+func Parse(arguments, environment []string, version string) (Request, Texts, error) {
+	if len(arguments) == 0 { // execve(2) allows it
+		arguments = []string{"oominit"}
+	}
+	if d := calledAs(arguments[0]); d != nil {
+		r, err := d.parseAs(arguments[1:], environment)
+		return r, Texts{d.help, fmt.Sprintf("%s (oominit %s)", d.version, version)}, err
+	}
+	r, err := parse(arguments[1:], environment)
+	return r, Texts{help, "oominit version " + version}, err
+}
+
+// parse turns arguments and environment into a Request. Flags win over variables. All faults are found at once, each is
 // one line of the joined error, and with any of them nothing is started.
-func parse(arguments, environment []string) (request, error) {
+func parse(arguments, environment []string) (Request, error) {
 	r, faults := defaults()
 	faults = append(faults, r.setVariables(environment)...)
 	command, flagFaults := r.parseFlags(arguments)
-	if r.help || r.version {
+	if r.Help || r.Version {
 		return r, errors.Join(flagFaults...) // help is for those whose variables are wrong
 	}
 	faults = append(faults, flagFaults...)
@@ -25,7 +45,7 @@ func parse(arguments, environment []string) (request, error) {
 }
 
 // defaults returns what is asked for by saying nothing.
-func defaults() (r request, faults []error) {
+func defaults() (r Request, faults []error) {
 	for _, o := range options {
 		if err := o.set(&r, o.initial); err != nil {
 			faults = append(faults, fmt.Errorf("%s: the default %q: %w", o.variable(), o.initial, err))
@@ -35,7 +55,7 @@ func defaults() (r request, faults []error) {
 }
 
 // setVariables takes our variables over.
-func (r *request) setVariables(environment []string) (faults []error) {
+func (r *Request) setVariables(environment []string) (faults []error) {
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, prefix) && !serviceVariable(name) {
@@ -46,15 +66,15 @@ func (r *request) setVariables(environment []string) (faults []error) {
 }
 
 // setCommand takes the command over, and what can only be said once all is known.
-func (r *request) setCommand(command []string, usage string) error {
-	r.config.Command = command
-	if r.config.Report.FD < 0 && r.logFile == "" {
-		r.config.Report.Level, _ = report.ParseLevel("off") // a name of its own table
+func (r *Request) setCommand(command []string, usage string) error {
+	r.Config.Command = command
+	if r.Config.Report.FD < 0 && r.LogFile == "" {
+		r.Config.Report.Level, _ = report.ParseLevel("off") // a name of its own table
 	}
 	switch {
-	case r.config.Pause && len(command) > 0:
+	case r.Config.Pause && len(command) > 0:
 		return fmt.Errorf("there is no command in pause mode, and %q was given", command[0])
-	case len(command) == 0 && !r.config.Pause:
+	case len(command) == 0 && !r.Config.Pause:
 		return fmt.Errorf("no command given; use: %s [--] COMMAND [ARGUMENTS], or set CMD in the image", usage)
 	}
 	return nil
@@ -71,7 +91,7 @@ func serviceVariable(name string) bool {
 	return found && port != "" && port[0] >= '0' && port[0] <= '9'
 }
 
-func (r *request) setVariable(name, value string) error {
+func (r *Request) setVariable(name, value string) error {
 	i := slices.IndexFunc(options, func(o option) bool { return o.variable() == name })
 	if i < 0 {
 		names := make([]string, len(options))
@@ -87,7 +107,7 @@ func (r *request) setVariable(name, value string) error {
 }
 
 // parseFlags takes the flags off the arguments, up to the first that is none, and returns the rest: the command.
-func (r *request) parseFlags(arguments []string) (command []string, faults []error) {
+func (r *Request) parseFlags(arguments []string) (command []string, faults []error) {
 	for len(arguments) > 0 {
 		argument := arguments[0]
 		if argument == "--" {
@@ -99,10 +119,10 @@ func (r *request) parseFlags(arguments []string) (command []string, faults []err
 		arguments = arguments[1:]
 		switch argument {
 		case "-h", "--help":
-			r.help = true
+			r.Help = true
 			continue
 		case "--version":
-			r.version = true
+			r.Version = true
 			continue
 		}
 		flag, value, hasValue := strings.Cut(argument, "=")

@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"flag"
@@ -25,7 +25,7 @@ func variablesTable() string {
 }
 
 const (
-	tableBegin = "<!-- variables: made by go test ./cmd/oominit -run README -update -->\n"
+	tableBegin = "<!-- variables: made by go test ./internal/options -run README -update -->\n"
 	tableEnd   = "<!-- /variables -->\n"
 )
 
@@ -45,7 +45,7 @@ func TestREADMETable(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of variables in %s is not that of the program; run: go test ./cmd/oominit -run README -update", name)
+		t.Fatalf("the table of variables in %s is not that of the program; run: go test ./internal/options -run README -update", name)
 	}
 	if err := os.WriteFile(name, []byte(before+tableBegin+variablesTable()+tableEnd+after), 0o644); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,6 @@
-package main
+// Package options turns arguments and environment into one configuration: those of oominit, and those of the inits that it can
+// stand in for. One table is the source of the parser, of --help, of the README's table and of the suggestions.
+package options
 
 import (
 	"errors"
@@ -13,13 +15,13 @@ import (
 	"github.com/oominit/oominit/supervisor"
 )
 
-// request is what argv and the environment ask for.
-type request struct {
-	config  supervisor.Config
-	logFile string // where events go, if it is a file; it is opened when everything else is known to be right
-	help    bool
-	version bool
-	license bool
+// Request is what argv and the environment ask for.
+type Request struct {
+	Config supervisor.Config
+	// LogFile is where events go, if it is a file. It is opened when everything else is known to be right.
+	LogFile string
+	// Help, Version and License ask for a text and nothing else.
+	Help, Version, License bool
 }
 
 // option is one row of the table from which come the parser, --help, the table of the README and the suggestions.
@@ -37,7 +39,7 @@ type option struct {
 	// boolean says that the flag alone means true.
 	boolean bool
 	// set takes a value over. Its error does not repeat the value.
-	set func(r *request, value string) error
+	set func(r *Request, value string) error
 }
 
 func (o option) variable() string { return prefix + o.name }
@@ -56,16 +58,16 @@ var options = []option{
 		meaning: "what follows when a process is OOM-killed and the command goes on: `continue` only reports it; " +
 			"`propagate` lets the command finish and turns its exit code 0 into OOMINIT_EXIT_CODE; `stop` sends " +
 			"OOMINIT_STOP_SIGNAL, and SIGKILL after OOMINIT_GRACE_PERIOD; `kill` sends SIGKILL at once",
-		set: func(r *request, value string) (err error) {
-			r.config.Policy, err = policy.ParseAction(value)
+		set: func(r *Request, value string) (err error) {
+			r.Config.Policy, err = policy.ParseAction(value)
 			return err
 		},
 	},
 	{
 		name: "RULES", allowed: "`ACTION CONDITION…` separated by `;` or newlines, as in docs/rules.md", sample: "stop comm=java* count>=3 within=10m",
 		meaning: "what follows depending on who was killed; the first rule that matches wins, and without one OOMINIT_POLICY does",
-		set: func(r *request, value string) (err error) {
-			r.config.Rules, err = policy.ParseRules(value, policy.Signals{
+		set: func(r *Request, value string) (err error) {
+			r.Config.Rules, err = policy.ParseRules(value, policy.Signals{
 				Parse: func(name string) (int, error) {
 					sig, err := parseSignal(name)
 					return int(sig), err
@@ -78,40 +80,40 @@ var options = []option{
 	{
 		name: "EXIT_CODE", initial: "137", allowed: "0 to 255",
 		meaning: "the exit code after an OOM kill, where the policy replaces the command's own",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			code, err := strconv.ParseUint(value, 10, 8)
-			r.config.ExitCode = int(code)
+			r.Config.ExitCode = int(code)
 			return err
 		},
 	},
 	{
 		name: "GRACE_PERIOD", initial: "10s", allowed: durations,
 		meaning: "the time between the stop signal and SIGKILL when the policy stops the container",
-		set:     func(r *request, value string) error { return setDuration(&r.config.GracePeriod, value) },
+		set:     func(r *Request, value string) error { return setDuration(&r.Config.GracePeriod, value) },
 	},
 	{
 		name: "STOP_SIGNAL", initial: "SIGTERM", allowed: "a signal by name or number, such as SIGQUIT, QUIT or 3",
 		words:   signalNames(),
 		meaning: "the signal with which the policy `stop` asks the command to end, and OOMINIT_DRAIN the others",
-		set: func(r *request, value string) (err error) {
-			r.config.StopSignal, err = parseSignal(value)
+		set: func(r *Request, value string) (err error) {
+			r.Config.StopSignal, err = parseSignal(value)
 			return err
 		},
 	},
 	{
 		name: "SIGNAL_SCOPE", initial: "child", words: supervisor.Scopes(), allowed: suggest.List(supervisor.Scopes()),
 		meaning: "who gets the signals that oominit gets: the command, its process group, or every process in the container",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			i, err := indexOf(supervisor.Scopes(), value)
-			r.config.SignalScope = supervisor.Scope(i)
+			r.Config.SignalScope = supervisor.Scope(i)
 			return err
 		},
 	},
 	{
 		name: "SIGNAL_REWRITE", allowed: "pairs such as TERM=QUIT, by name or number; HUP= forwards nothing", sample: "TERM=QUIT 15:3 HUP=",
 		meaning: "what is forwarded instead of a signal that oominit gets",
-		set: func(r *request, value string) (err error) {
-			r.config.Rewrite, err = parseRewrite(value)
+		set: func(r *Request, value string) (err error) {
+			r.Config.Rewrite, err = parseRewrite(value)
 			return err
 		},
 	},
@@ -119,19 +121,19 @@ var options = []option{
 		name: "STOP_DELAY", initial: "0s", allowed: durations,
 		meaning: "how long SIGTERM and OOMINIT_STOP_SIGNAL are held back before they are forwarded, for load balancers that " +
 			"still send requests; a second one ends the delay",
-		set: func(r *request, value string) error { return setDuration(&r.config.StopDelay, value) },
+		set: func(r *Request, value string) error { return setDuration(&r.Config.StopDelay, value) },
 	},
 	{
 		name: "DRAIN", initial: "0s", allowed: durations,
 		meaning: "when the command has ended: how long the processes that are left may take to end on OOMINIT_STOP_SIGNAL, before " +
 			"they get SIGKILL; it is over as soon as nobody is left, and a stop signal from outside ends it; with 0s they are killed at once",
-		set: func(r *request, value string) error { return setDuration(&r.config.Drain, value) },
+		set: func(r *Request, value string) error { return setDuration(&r.Config.Drain, value) },
 	},
 	{
 		name: "EXIT_CODE_MAP", allowed: "pairs such as 143=0, from 0 to 255", sample: "143=0 3=1",
 		meaning: "exit codes of the command, 128+n for signal n included, and what is taken for them",
-		set: func(r *request, value string) (err error) {
-			r.config.ExitCodes, err = parseExitCodes(value)
+		set: func(r *Request, value string) (err error) {
+			r.Config.ExitCodes, err = parseExitCodes(value)
 			return err
 		},
 	},
@@ -139,19 +141,19 @@ var options = []option{
 		name: "PROCESS_GROUP", initial: "own", words: supervisor.Groups(), allowed: suggest.List(supervisor.Groups()),
 		meaning: "the command becomes leader of a process group of its `own`, or of a new `session` with the terminal, or stays in " +
 			"oominit's (`inherit`)",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			i, err := indexOf(supervisor.Groups(), value)
-			r.config.Group = supervisor.Group(i)
+			r.Config.Group = supervisor.Group(i)
 			return err
 		},
 	},
 	{
 		name: "PARENT_DEATH_SIGNAL", allowed: "a signal by name or number", sample: "SIGTERM", words: signalNames(),
 		meaning: "the signal that oominit gets when its parent ends, where it is not PID 1",
-		set: func(r *request, value string) (err error) {
-			r.config.ParentDeathSignal = 0
+		set: func(r *Request, value string) (err error) {
+			r.Config.ParentDeathSignal = 0
 			if value != "" {
-				r.config.ParentDeathSignal, err = parseSignal(value)
+				r.Config.ParentDeathSignal, err = parseSignal(value)
 			}
 			return err
 		},
@@ -159,31 +161,31 @@ var options = []option{
 	{
 		name: "OOM_SCORE_ADJ", initial: "+0", allowed: "+0 to +1000", sample: "+100",
 		meaning: "what is added to the command's oom_score_adj, so that the kernel prefers it and its children to oominit",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			digits, plus := strings.CutPrefix(value, "+")
 			n, err := strconv.ParseUint(digits, 10, 16)
 			if err != nil || !plus || n > 1000 {
 				return errNotAllowed
 			}
-			r.config.OOMScoreAdj = int(n)
+			r.Config.OOMScoreAdj = int(n)
 			return nil
 		},
 	},
 	{
 		name: "PAUSE", initial: "false", words: []string{"true", "false"}, allowed: suggest.List([]string{"true", "false"}), boolean: true,
 		meaning: "run no command: reap orphans until SIGTERM or SIGINT comes, and end with 0",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			i, err := indexOf([]string{"false", "true"}, value)
-			r.config.Pause = i == 1
+			r.Config.Pause = i == 1
 			return err
 		},
 	},
 	{
 		name: "LOG_LEVEL", initial: "warn", words: report.Levels(), allowed: suggest.List(report.Levels()),
 		meaning: "the least severe events that are written; with `warn`, a container without an OOM kill prints nothing",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			level, ok := report.ParseLevel(value)
-			r.config.Report.Level = level
+			r.Config.Report.Level = level
 			if !ok {
 				return errNotAllowed
 			}
@@ -193,9 +195,9 @@ var options = []option{
 	{
 		name: "LOG_FORMAT", initial: "json", words: []string{"json", "console"}, allowed: suggest.List([]string{"json", "console"}),
 		meaning: "how events are written: `json` is one object a line, `console` is for people",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			i, err := indexOf([]string{"json", "console"}, value)
-			r.config.Report.Format = report.Format(i)
+			r.Config.Report.Format = report.Format(i)
 			return err
 		},
 	},
@@ -209,9 +211,9 @@ var options = []option{
 		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: suggest.List(report.CommandLineModes()),
 		meaning: "how much of a victim's command line an event shows: `redacted` hides what looks like a secret, " +
 			"`executable` shows the first word only",
-		set: func(r *request, value string) error {
+		set: func(r *Request, value string) error {
 			i, err := indexOf(report.CommandLineModes(), value)
-			r.config.Report.CommandLines = report.CommandLineMode(i)
+			r.Config.Report.CommandLines = report.CommandLineMode(i)
 			return err
 		},
 	},
@@ -228,17 +230,17 @@ func setDuration(to *time.Duration, value string) error {
 	return nil
 }
 
-func setLogOutput(r *request, value string) error {
-	r.logFile = ""
+func setLogOutput(r *Request, value string) error {
+	r.LogFile = ""
 	switch {
 	case value == "stdout":
-		r.config.Report.FD = 1
+		r.Config.Report.FD = 1
 	case value == "stderr":
-		r.config.Report.FD = 2
+		r.Config.Report.FD = 2
 	case value == "off":
-		r.config.Report.FD = -1
+		r.Config.Report.FD = -1
 	case strings.HasPrefix(value, "/"):
-		r.logFile = value
+		r.LogFile = value
 	default:
 		return errNotAllowed
 	}
