@@ -52,6 +52,10 @@ func (s *Supervisor) childrenChanged() {
 // childEnded handles one zombie and reaps it.
 func (s *Supervisor) childEnded(exit reaper.Exit) {
 	killed := exit.Status.Signaled() && exit.Status.Signal() == unix.SIGKILL
+	hook := s.isHook(exit)
+	if hook && s.hook.state == hookKilled {
+		killed = false // by us
+	}
 	var victim proctrack.Process
 	if killed && s.group != nil {
 		victim = s.tracker.Child(exit.PID) // while the zombie still tells
@@ -67,6 +71,7 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		s.report.Warning(time.Now(), report.Warning{Text: fmt.Sprintf("cannot reap pid %d: %v", exit.PID, err)})
 	}
 	s.tracker.Forget(exit.PID)
+	s.reaped++
 	isMain := exit.PID == s.mainPID && s.state < draining // later it is somebody else's pid
 	if isMain {
 		s.mainStatus = exit.Status
@@ -85,6 +90,8 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		s.judge(now)
 	}
 	switch {
+	case hook:
+		s.hookEnded(time.Now(), exit)
 	case isMain && s.config.Drain > 0:
 		s.on(mainExitedFirst)
 	case isMain:
@@ -113,7 +120,7 @@ func (s *Supervisor) settle(now time.Time) {
 	if s.engine.Unclaimed() > 0 && s.alone() {
 		s.conclude(now, s.engine.Finish(now)) // nobody is left who could still turn out to be the victim
 	}
-	if s.engine.Unclaimed() == 0 {
+	if s.engine.Unclaimed() == 0 && (s.hurry || !s.hook.busy()) {
 		s.on(killsExplained)
 	}
 }

@@ -43,6 +43,10 @@ type Config struct {
 	OOMScoreAdj int
 	// ExitCodes has, by the main child's own exit code, the one that is taken for it.
 	ExitCodes map[int]int
+	// Hook is the program that is run for each OOM kill; empty for none.
+	Hook string
+	// RecordEvery is how often we wake up to record memory; 0 records when we are awake anyway.
+	RecordEvery time.Duration
 	// WarnReaped reports each orphan that was reaped at warn instead of debug.
 	WarnReaped bool
 	// Report says where events go.

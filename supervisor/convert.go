@@ -76,7 +76,28 @@ func (s *Supervisor) reportOOMKill(now time.Time, v attribution.Verdict) {
 		victim := process(v.Process)
 		e.Victim, e.Role, e.Origin = &victim, role(v.Process), origin(v.Process)
 	}
+	e.Recorded = s.recorder.before(now)
 	s.report.OOMKill(now, e)
+	if s.hook.thread == nil || s.hook.pid > 0 && v.Process.PID == s.hook.pid {
+		return
+	}
+	commandLine := ""
+	if e.Victim != nil {
+		commandLine = s.report.CommandLine(e.Victim.CommandLine)
+	}
+	s.tellHook(now, hookCall{s.report.OOMKillLine(now, e), hookVariables(e, commandLine)})
+}
+
+// metricsEvery is how often the metrics file is written while nothing else happens.
+const metricsEvery = 10 * time.Second
+
+// writeMetrics has the metrics file written, if one is wanted.
+func (s *Supervisor) writeMetrics(now time.Time) {
+	if s.config.Report.MetricsFile == "" {
+		return
+	}
+	s.metricsAt = now.Add(metricsEvery)
+	s.report.Metrics(now, report.Gauges{Memory: s.memory(), Reaped: s.reaped, SignalsForwarded: s.forwarded})
 }
 
 func (s *Supervisor) reportSIGKILL(now time.Time, v attribution.Verdict) {

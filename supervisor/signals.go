@@ -77,6 +77,10 @@ func (s *Supervisor) signalReceived(sig unix.Signal, now time.Time) {
 			s.forward(sig)
 		}
 	case s.state == settling:
+		if stop {
+			s.hurry = true
+			s.settle(now)
+		}
 	case stop && s.config.StopDelay > 0 && s.state == running && s.delayed == 0:
 		s.delayed, s.delayEnds = sig, now.Add(s.config.StopDelay)
 	case stop && s.delayed != 0:
@@ -103,6 +107,7 @@ func (s *Supervisor) forward(sig unix.Signal) {
 		sig = to
 	}
 	if sig != Drop {
+		s.forwarded++
 		s.send(sig, s.config.SignalScope.target(s.mainPID, s.init))
 	}
 }

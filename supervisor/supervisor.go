@@ -56,6 +56,13 @@ type Supervisor struct {
 	trimAt     time.Time // as above
 	watch      watch
 	execs      execs
+	recorder   recorder
+	recordAt   time.Time // zero where we do not wake up for it
+	hook       hook
+	hurry      bool // a stop signal came after all was over: the hook is not waited for
+	metricsAt  time.Time
+	reaped     uint64
+	forwarded  uint64
 }
 
 // New returns a Supervisor that already catches signals. It is the first thing to call in main: a signal before it would
@@ -87,6 +94,10 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if config.ParentDeathSignal != 0 {
 		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(config.ParentDeathSignal), 0, 0, 0) // only a number that is no signal fails
 	}
+	var hookErr error
+	if config.Hook != "" {
+		s.hook, hookErr = newHook(config.Hook, s.poller)
+	}
 	unsupported := s.openSources()
 	threadsReserved()
 
@@ -105,6 +116,9 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if subreaperErr != nil {
 		s.report.Warning(now, report.Warning{Text: fmt.Sprintf("cannot become a subreaper: %v; orphans are reaped elsewhere", subreaperErr)})
 	}
+	if hookErr != nil {
+		s.report.Warning(now, report.Warning{Text: fmt.Sprintf("the hook cannot be run: %v", hookErr)})
+	}
 	if unsupported != "" {
 		s.report.Unsupported(now, report.Unsupported{Reason: unsupported})
 	}
@@ -114,7 +128,11 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if s.group != nil {
 		s.watch.rhythm.start(now, s.watch.polled)
 		s.execs.from = now.Add(execsAfter)
+		if config.RecordEvery > 0 {
+			s.recordAt = now.Add(config.RecordEvery)
+		}
 	}
+	s.writeMetrics(now)
 	return s.loop(), nil
 }
 
@@ -191,12 +209,17 @@ func (s *Supervisor) loop() int {
 	}
 	code, reason := policy.ExitCode(status(s.mainStatus), s.config.ExitCodes, s.harshest, s.config.ExitCode)
 	s.reportExit(time.Now(), code, reason)
+	s.writeMetrics(time.Now())
+	if s.hook.pid > 0 { // only after a stop signal; it would outlive us where we are not PID 1
+		s.send(unix.SIGKILL, -s.hook.pid)
+	}
 	s.report.Flush(flushAtMost)
 	return code
 }
 
 // woken does what the alarm or a descriptor that became ready asks for.
 func (s *Supervisor) woken(now time.Time) {
+	s.hookStarted(now)
 	if s.alarm.took(now) {
 		s.timeElapsed(now)
 		return

@@ -70,6 +70,9 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 	if s.engine.Unclaimed() == 0 {
 		s.watch.lookAgainAt = time.Time{}
 	}
+	if len(verdicts) > 0 {
+		s.writeMetrics(now)
+	}
 }
 
 func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
@@ -87,7 +90,9 @@ func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
 	}
 	if action > s.harshest {
 		s.harshest = action
-		s.decidedBy = report.DecidedBy{Kill: s.kills, PID: v.Process.PID, Comm: v.Process.Comm, Rule: decision.Rule, RuleText: decision.Text}
+		s.decidedBy = report.DecidedBy{
+			Kill: s.kills, PID: v.Process.PID, Comm: v.Process.Comm, Action: action.String(), Rule: decision.Rule, RuleText: decision.Text,
+		}
 	}
 	if action > policy.Continue || decision.Rule > 0 {
 		s.reportPolicy(now, v, decision, action)

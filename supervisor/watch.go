@@ -118,6 +118,7 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.readCounters(now)
 	usage, limit := s.usageAndLimit()
 	s.watch.sawUsage(now, usage, limit)
+	s.recorder.take(now, usage, s.tracker)
 	if s.watch.stillness.needed(now, usage, limit, s.watch.roseAt) {
 		s.watch.lookAgainAt = now.Add(stillEvery)
 		unclaimed := s.engine.Unclaimed()
@@ -164,12 +165,12 @@ func (w *watch) sawUsage(now time.Time, usage, limit memcg.Bytes) {
 	}
 }
 
-// usageAndLimit reads both; what cannot be read counts as far from the limit.
+// usageAndLimit reads both; without a usage, or a limit, it is far from the limit.
 func (s *Supervisor) usageAndLimit() (usage, limit memcg.Bytes) {
 	usage, ok := s.group.Usage()
 	limit, limitOK := s.group.Limit()
 	if !ok || !limitOK {
-		return 0, memcg.Unlimited
+		limit = memcg.Unlimited
 	}
 	return usage, limit
 }
@@ -184,6 +185,9 @@ func (s *Supervisor) setAlarm(now time.Time) {
 	}
 	sooner(s.graceEnds)
 	sooner(s.delayEnds)
+	sooner(s.hook.endsAt)
+	sooner(s.metricsAt)
+	sooner(s.recordAt)
 	sooner(s.rehearseAt)
 	sooner(s.trimAt)
 	sooner(s.watch.lookAgainAt)
@@ -200,6 +204,13 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	if !s.graceEnds.IsZero() && !now.Before(s.graceEnds) {
 		s.graceEnds = time.Time{}
 		s.on(graceElapsed)
+	}
+	s.hookElapsed(now)
+	if !s.metricsAt.IsZero() && !now.Before(s.metricsAt) {
+		s.writeMetrics(now)
+	}
+	if !s.recordAt.IsZero() && !now.Before(s.recordAt) {
+		s.recordAt = now.Add(s.config.RecordEvery)
 	}
 	if !s.delayEnds.IsZero() && !now.Before(s.delayEnds) {
 		s.forwardDelayed()

@@ -25,6 +25,7 @@ var rooms = map[string][]string{
 	"internal/options":    {"supervisor", "policy", "internal/report", "internal/suggest"},
 	"supervisor": {
 		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
+		"internal/aside",
 	},
 	"reaper":               nil,
 	"policy":               {"internal/suggest"},
@@ -32,7 +33,8 @@ var rooms = map[string][]string{
 	"internal/proctrack":   nil,
 	"internal/attribution": nil,
 	"internal/explain":     nil,
-	"internal/report":      nil,
+	"internal/report":      {"internal/aside"},
+	"internal/aside":       nil,
 	"internal/sigpipe":     nil,
 	"internal/suggest":     nil,
 }

@@ -208,6 +208,43 @@ var options = []option{
 		set:     setLogOutput,
 	},
 	{
+		name: "TERMINATION_LOG", initial: terminationLog, sample: "/run/termination-log", words: []string{"off"},
+		allowed: "a file by its absolute path, or off",
+		meaning: "where a container with OOM kills leaves its last words, at most 4096 bytes of them, after the command's own; the " +
+			"default is Kubernetes' file, if it exists",
+		set: func(r *Request, value string) error {
+			r.Config.Report.TerminationLog, r.Config.Report.CreateTerminationLog = value, value != terminationLog
+			if value == "off" {
+				r.Config.Report.TerminationLog, r.Config.Report.CreateTerminationLog = "", false
+				return nil
+			}
+			return absolute(value)
+		},
+	},
+	{
+		name: "METRICS_FILE", sample: "/run/metrics/oominit.prom", allowed: "a file by its absolute path",
+		meaning: "where metrics go, in Prometheus' text format, replaced as a whole after each kill and every 10 s",
+		set: func(r *Request, value string) error {
+			r.Config.Report.MetricsFile = value
+			return absolute(value)
+		},
+	},
+	{
+		name: "HOOK", sample: "/usr/local/bin/on-oom-kill", allowed: "a program by its absolute path",
+		meaning: "what is run for each OOM kill, with the event on its standard input and facts as OOMINIT_EVENT_* in its " +
+			"environment; one at a time, for at most 5 s",
+		set: func(r *Request, value string) error {
+			r.Config.Hook = value
+			return absolute(value)
+		},
+	},
+	{
+		name: "RECORD_INTERVAL", initial: "0s", allowed: durations,
+		meaning: "how often oominit wakes up to record memory use for the last minute before a kill; with 0s it is recorded when " +
+			"oominit is awake anyway",
+		set: func(r *Request, value string) error { return setDuration(&r.Config.RecordEvery, value) },
+	},
+	{
 		name: "COMMAND_LINE", initial: "redacted", words: report.CommandLineModes(), allowed: suggest.List(report.CommandLineModes()),
 		meaning: "how much of a victim's command line an event shows: `redacted` hides what looks like a secret, " +
 			"`executable` shows the first word only",
@@ -217,6 +254,17 @@ var options = []option{
 			return err
 		},
 	},
+}
+
+// terminationLog is where the kubelet looks by default.
+const terminationLog = "/dev/termination-log"
+
+// absolute allows nothing, or an absolute path.
+func absolute(path string) error {
+	if path != "" && !strings.HasPrefix(path, "/") {
+		return errNotAllowed
+	}
+	return nil
 }
 
 const durations = "a duration such as 10s or 1m30s, at most 24h"

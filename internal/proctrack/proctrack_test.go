@@ -255,7 +255,7 @@ func TestNilTracker(t *testing.T) {
 	tracker.Refresh(time.Now())
 	tracker.Ended(func(Death) { t.Error("a death") })
 	tracker.Scan(time.Now(), func(Death) { t.Error("a death") })
-	if _, ok := tracker.PollFD(); ok || tracker.Look(time.Now(), true) || tracker.Len() != 0 || tracker.Largest(3) != nil || tracker.Child(9).PID != 9 {
+	if _, ok := tracker.PollFD(); ok || tracker.Look(time.Now(), true) || tracker.Len() != 0 || len(tracker.Largest(3)) != 0 || tracker.Child(9).PID != 9 {
 		t.Error("a nil tracker knows somebody")
 	}
 	tracker.Close()

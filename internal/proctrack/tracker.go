@@ -151,18 +151,21 @@ func (t *Tracker) PollFD() (fd int, ok bool) {
 }
 
 // Largest returns the n processes with the most resident memory at the last look, the largest first.
-func (t *Tracker) Largest(n int) []Process {
-	if t == nil {
-		return nil
+func (t *Tracker) Largest(n int) []Process { return t.LargestInto(make([]Process, 0, n)) }
+
+// LargestInto is Largest for as many processes as the capacity of largest allows, in that memory.
+func (t *Tracker) LargestInto(largest []Process) []Process {
+	largest = largest[:0]
+	if t == nil || cap(largest) == 0 {
+		return largest
 	}
-	largest := make([]Process, 0, n)
 	for _, p := range t.table {
-		if len(largest) < n {
+		if len(largest) < cap(largest) {
 			largest = append(largest, *p)
-		} else if n == 0 || !smaller(&largest[n-1], p) {
+		} else if !smaller(&largest[len(largest)-1], p) {
 			continue
 		} else {
-			largest[n-1] = *p
+			largest[len(largest)-1] = *p
 		}
 		for i := len(largest) - 1; i > 0 && smaller(&largest[i-1], &largest[i]); i-- {
 			largest[i-1], largest[i] = largest[i], largest[i-1]

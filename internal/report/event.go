@@ -80,6 +80,28 @@ type OOMKill struct {
 	Memory     Memory
 	// Kills is how many kills were counted so far, this one included.
 	Kills uint64
+	// Recorded says how memory grew before the kill. At most 16 samples and 3 processes are written.
+	Recorded Recorded
+}
+
+// Recorded is what was recorded of memory, the oldest first.
+type Recorded struct {
+	Samples []Sample
+	Largest []RecordedProcess
+}
+
+// Sample is the usage of the memory cgroup at a moment before the kill.
+type Sample struct {
+	Before     time.Duration
+	UsageBytes uint64
+}
+
+// RecordedProcess is one of the largest processes, at its first and its last sample.
+type RecordedProcess struct {
+	PID                     int
+	Comm                    string
+	FirstBefore, LastBefore time.Duration
+	FirstBytes, LastBytes   uint64
 }
 
 // SIGKILL is the event "sigkill", at info: a process died of a SIGKILL that was no OOM kill.
@@ -124,6 +146,7 @@ type DecidedBy struct {
 	Kill     uint64 // which of the OOM kills it was, counted from 1
 	PID      int    // 0 if nobody was found
 	Comm     string
+	Action   string
 	Rule     int // as in Policy
 	RuleText string
 }

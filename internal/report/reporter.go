@@ -1,15 +1,19 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
+
+	"github.com/oominit/oominit/internal/aside"
 )
 
 // Format is how events are written.
@@ -34,6 +38,11 @@ type Options struct {
 	FD int
 	// CommandLines says how much of a command line is written.
 	CommandLines CommandLineMode
+	// TerminationLog is the file for the termination message, empty for none. CreateTerminationLog makes it if it is not there.
+	TerminationLog       string
+	CreateTerminationLog bool
+	// MetricsFile is the file for metrics, empty for none.
+	MetricsFile string
 }
 
 // Reporter writes events. Its methods never block, and are for one goroutine.
@@ -42,6 +51,11 @@ type Reporter struct {
 	queue   *queue // nil if nothing is ever written
 	log     zerolog.Logger
 	carried uint64 // how many lost events the line at hand tells of
+	tooLong bool   // the line at hand was too long, and was not written
+	files   *aside.Thread
+	counts  counts
+	told    []string // of the kills, for the termination message
+	broken  atomic.Pointer[error]
 }
 
 // Rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
@@ -69,8 +83,13 @@ func New(options Options) *Reporter {
 		r.queue = newQueue(options.FD)
 		r.log = zerolog.New(r).Level(options.Level)
 	}
+	if options.MetricsFile != "" || options.CreateTerminationLog || options.TerminationLog != "" && exists(options.TerminationLog) {
+		r.files = aside.New(4)
+	}
 	return r
 }
+
+func exists(name string) bool { return unix.Access(name, unix.F_OK) == nil }
 
 // Open returns a file descriptor for appending events to the file, which is made if it does not exist. A FIFO is not
 // waited for.
@@ -92,10 +111,16 @@ func (r *Reporter) Flush(atMost time.Duration) {
 	if r.queue != nil {
 		r.queue.flush(atMost)
 	}
+	if r.files != nil {
+		r.files.Flush(atMost)
+	}
 }
 
 // Write takes one finished line from zerolog. It is not for other callers.
 func (r *Reporter) Write(line []byte) (int, error) {
+	if r.tooLong = len(line) > maxLineBytes; r.tooLong {
+		return len(line), nil
+	}
 	if !r.queue.put(line) {
 		r.queue.lost(r.carried) // the count that this line was to tell
 	}
@@ -108,6 +133,7 @@ func (r *Reporter) emit(at time.Time, level Level, name, message string, fields 
 		return
 	}
 	r.carried = r.queue.takeLost()
+	r.counts.dropped += r.carried
 	if r.options.Format == Console {
 		_, _ = r.Write(consoleLine(at, level, message, r.carried)) // it never fails
 		return
@@ -117,7 +143,15 @@ func (r *Reporter) emit(at time.Time, level Level, name, message string, fields 
 	if r.carried > 0 {
 		e.Uint64("dropped_events", r.carried)
 	}
-	e.Str(zerolog.MessageFieldName, message).Send()
+	if e.Str(zerolog.MessageFieldName, message).Send(); r.tooLong && name != "oom_kill" {
+		r.lostTooLong()
+	}
+}
+
+// lostTooLong counts the line at hand as lost, and with it the count that it was to tell.
+func (r *Reporter) lostTooLong() {
+	r.queue.lost(r.carried + 1)
+	r.tooLong = false
 }
 
 // Debugs reports whether events at debug are written.
@@ -149,8 +183,56 @@ func (r *Reporter) Started(at time.Time, v Started) {
 
 // OOMKill reports one counted kill.
 func (r *Reporter) OOMKill(at time.Time, v OOMKill) {
-	r.emit(at, zerolog.ErrorLevel, "oom_kill", oomKillMessage(v), func(e *zerolog.Event) { r.oomKill(e, v) })
+	r.counts.killed(v)
+	if len(r.told) < killsTold {
+		r.told = append(r.told, killInWords(v))
+	}
+	write := func() {
+		r.emit(at, zerolog.ErrorLevel, "oom_kill", oomKillMessage(v), func(e *zerolog.Event) { r.oomKill(e, v) })
+	}
+	if write(); r.tooLong { // hostile names take six times their length; what was recorded is what can be missed
+		r.queue.lost(r.carried)
+		v.Recorded = Recorded{}
+		if write(); r.tooLong {
+			r.lostTooLong()
+		}
+	}
 }
+
+// OOMKillLine returns the event as it is written in JSON, whatever the level and the format are.
+func (r *Reporter) OOMKillLine(at time.Time, v OOMKill) []byte {
+	var b bytes.Buffer
+	log := zerolog.New(&b)
+	e := log.WithLevel(zerolog.ErrorLevel).Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)).Str("event", "oom_kill")
+	r.oomKill(e, v).Str(zerolog.MessageFieldName, oomKillMessage(v)).Send()
+	return b.Bytes()
+}
+
+// CommandLine returns as much of a raw command line as events show.
+func (r *Reporter) CommandLine(raw string) string { return r.options.CommandLines.apply(raw) }
+
+// Metrics has the metrics file replaced. It does nothing if none is wanted, or if the last one is not written yet.
+func (r *Reporter) Metrics(at time.Time, g Gauges) {
+	if r.options.MetricsFile == "" {
+		return
+	}
+	if r.counts.since.IsZero() {
+		r.counts.since = at
+	}
+	if problem := r.broken.Swap(nil); problem != nil && r.counts.warned < warnAtMost {
+		r.counts.warned++
+		r.Warning(at, Warning{Text: "metrics: " + (*problem).Error()})
+	}
+	name, content := r.options.MetricsFile, r.counts.text(g)
+	r.files.Do(func() {
+		if err := replaceFile(name, content); err != nil {
+			r.broken.Store(&err)
+		}
+	})
+}
+
+// warnAtMost bounds the warnings about the metrics file.
+const warnAtMost = 3
 
 func (r *Reporter) oomKill(e *zerolog.Event, v OOMKill) *zerolog.Event {
 	if v.Victim != nil {
@@ -166,8 +248,34 @@ func (r *Reporter) oomKill(e *zerolog.Event, v OOMKill) *zerolog.Event {
 	}
 	e.Str("certainty", v.Certainty).Strs("evidence", v.Evidence).Str("limit", v.Limit).Uint64("oom_kills", v.Kills)
 	memory(e, v.Memory)
+	recorded(e, v.Recorded)
 	return e
 }
+
+// recorded writes what was recorded before a kill.
+func recorded(e *zerolog.Event, v Recorded) {
+	if len(v.Samples) == 0 {
+		return
+	}
+	samples := zerolog.Arr()
+	for _, s := range v.Samples {
+		samples.Dict(zerolog.Dict().Float64("seconds_before", tenths(s.Before)).Uint64("usage_bytes", s.UsageBytes))
+	}
+	d := zerolog.Dict().Array("samples", samples)
+	if len(v.Largest) > 0 {
+		largest := zerolog.Arr()
+		for _, p := range v.Largest {
+			largest.Dict(zerolog.Dict().Int("pid", p.PID).Dict("executable", zerolog.Dict().Str("name", p.Comm)).
+				Dict("first", zerolog.Dict().Float64("seconds_before", tenths(p.FirstBefore)).Uint64("resident_bytes", p.FirstBytes)).
+				Dict("last", zerolog.Dict().Float64("seconds_before", tenths(p.LastBefore)).Uint64("resident_bytes", p.LastBytes)))
+		}
+		d.Array("largest", largest)
+	}
+	e.Dict("recorder", d)
+}
+
+// tenths is a duration in seconds, with one decimal.
+func tenths(d time.Duration) float64 { return max(0, d).Round(100 * time.Millisecond).Seconds() }
 
 func oomKillMessage(v OOMKill) string {
 	var message string
@@ -301,6 +409,10 @@ func (r *Reporter) Warning(at time.Time, v Warning) {
 
 // Exit reports the end.
 func (r *Reporter) Exit(at time.Time, v Exit) {
+	if name := r.options.TerminationLog; name != "" && r.files != nil && v.Kills > 0 {
+		message, create := terminationMessage(r.told, v), r.options.CreateTerminationLog
+		r.files.Do(func() { leaveTerminationMessage(name, message, create) })
+	}
 	level := zerolog.InfoLevel
 	if v.Kills > 0 || (r.queue != nil && r.queue.hasLost()) {
 		level = zerolog.WarnLevel
