@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,8 +91,17 @@ func (c *counts) text(g Gauges) []byte {
 
 // label quotes the value of a label.
 func label(value string) string {
-	value = strings.ToValidUTF8(value, "\uFFFD")
-	return `"` + strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(value) + `"`
+	quoted := []byte{'"'}
+	for _, c := range strings.ToValidUTF8(value, "\uFFFD") {
+		switch c {
+		case '\\', '"':
+			quoted = append(quoted, '\\')
+		case '\n':
+			quoted, c = append(quoted, '\\'), 'n'
+		}
+		quoted = utf8.AppendRune(quoted, c)
+	}
+	return string(append(quoted, '"'))
 }
 
 // replaceFile writes the file beside the old one and puts it in its place, so that a reader never sees a part.
