@@ -16,10 +16,12 @@ const (
 
 // After somebody was born the looks are closer for a second, since who was just born may have children at once, and fill
 // the memory before the next far tick. They begin at tickYoung, which finds a process that lives for a few milliseconds
-// only, and widen with the time since the birth.
+// only, and widen with the time since the birth. Where it takes longer than that to fill what is left of the limit, they need
+// not be as close: at fillRate, in bytes a nanosecond, no program writes to new memory.
 const (
 	tickYoung = 2 * time.Millisecond
 	busyFor   = time.Second
+	fillRate  = 8
 )
 
 // rhythm says when to look next. The zero value never does.
@@ -28,17 +30,18 @@ type rhythm struct {
 	told      bool      // the kernel tells of kills
 	tickAt    time.Time // zero without a tick
 	lastBirth time.Time
+	closest   time.Duration // of the looks, as of the last tick
 }
 
 // start begins the ticks, at the birth of the main child.
 func (r *rhythm) start(now time.Time, told bool) {
-	*r = rhythm{started: true, told: told, tickAt: now.Add(tickYoung), lastBirth: now}
+	*r = rhythm{started: true, told: told, tickAt: now.Add(tickYoung), lastBirth: now, closest: tickYoung}
 }
 
 // born says that processes were found that are new.
 func (r *rhythm) born(now time.Time) {
 	r.lastBirth = now
-	r.within(now, tickYoung)
+	r.within(now, max(tickYoung, r.closest))
 }
 
 // stirred says that something happened after which somebody may be born: a program was started, or a process ended.
@@ -47,7 +50,7 @@ func (r *rhythm) stirred(now time.Time) {
 		r.within(now, tickFar) // this tick is for what is done at each
 		return
 	}
-	r.within(now, tickAtEdge)
+	r.within(now, max(tickAtEdge, r.closest))
 }
 
 func (r *rhythm) within(now time.Time, interval time.Duration) {
@@ -71,9 +74,13 @@ func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
 		interval = tickNear
 	}
 	near = interval < tickFar
+	r.closest = tickYoung
+	if usage < limit {
+		r.closest = max(tickYoung, time.Duration(min((limit-usage)/fillRate, uint64(tickNear))))
+	}
 	age := now.Sub(r.lastBirth)
 	if age < busyFor {
-		interval, near = min(interval, max(tickYoung, min(age/4, tickAtEdge))), true
+		interval, near = min(interval, max(r.closest, min(age/4, tickAtEdge))), true
 	}
 	r.tickAt = now.Add(interval)
 	if r.told && age >= busyFor {

@@ -29,6 +29,10 @@ func TestRhythm(t *testing.T) {
 		{"less young", 500 * time.Millisecond, 0, limit, tickAtEdge, true},
 		{"young at the edge", 2 * time.Millisecond, 1000, limit, tickYoung, true},
 		{"of age", busyFor, 0, limit, tickFar, false},
+		{"much room", 0, 0, 64 << 20, 64 << 20 / fillRate, true},
+		{"more room", 0, 0, 1 << 30, tickNear, true},
+		{"no end of room", 0, 0, memcg.Unlimited, tickNear, true},
+		{"much room, and near", 0, 60 << 20, 64 << 20, tickYoung, true},
 	} {
 		r := rhythm{started: true, tickAt: epoch, lastBirth: epoch.Add(-test.age)}
 		if !r.due(epoch) {
@@ -49,7 +53,7 @@ func TestRhythmBorn(t *testing.T) {
 		t.Error("a rhythm that was not started ticks")
 	}
 	r.start(epoch.Add(-time.Minute), false)
-	r.ticked(epoch, 0, memcg.Unlimited)
+	r.ticked(epoch, 0, 1000)
 	r.stirred(epoch)
 	if r.tickAt != epoch.Add(tickAtEdge) {
 		t.Errorf("stirred, and the next tick comes after %v", r.tickAt.Sub(epoch))

@@ -84,6 +84,7 @@ func New() (*Supervisor, error) {
 // if the command could not be started.
 func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	s.config = config
+	threadsReserved := reserveThreads(spareThreads) // beside the opening of files
 	s.policy = policy.NewEngine(config.Rules, config.Policy)
 	s.report = report.New(config.Report)
 	var subreaperErr error
@@ -98,12 +99,10 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.hook, hookErr = newHook(config.Hook, s.poller)
 	}
 	unsupported := s.openSources()
-
-	threadsReserved := reserveThreads(spareThreads) // beside the exec, which this thread waits for
-	startErr := s.startMain()
 	threadsReserved()
-	if startErr != nil {
-		return startErr.Code, startErr
+
+	if err := s.startMain(); err != nil {
+		return err.Code, err
 	}
 	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds none.
 	// It also ends the runtime's own periodic look at the CPU limit (Go 1.25).

@@ -8,8 +8,8 @@ import (
 // spareThreads is how many threads of the Go runtime are made ahead of need. A Go program that cannot make a thread
 // dies ("failed to create new OS thread"), so with pids.max reached none may be missing. The threads for writing and for
 // reading command lines are bound to their work and exist by then; these let the loop go on while it sits in a system call
-// itself, and the collector work beside it. They are made while the command is being executed, which takes longer, and are
-// there before it can have started anybody.
+// itself, and the collector work beside it. They exist before the command does: it may be one that forks until there are no
+// more processes to be had.
 const spareThreads = 2
 
 // reserveThreads has the runtime make n threads more and keeps them for later. A goroutine that is bound to its thread
