@@ -99,14 +99,15 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 		s.hook, hookErr = newHook(config.Hook, s.poller)
 	}
 	unsupported := s.openSources()
-	threadsReserved()
+	threadsReserved(s.report.Bound, s.tracker.Bound)
+	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work, finds none, and
+	// may need a thread that is not there. It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
+	runtime.GOMAXPROCS(1)
+	threadsMade()
 
 	if err := s.startMain(); err != nil {
 		return err.Code, err
 	}
-	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work and finds none.
-	// It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
-	runtime.GOMAXPROCS(1)
 	now := time.Now()
 	s.tracker.SetMain(s.mainPID, now)
 	if s.group != nil {

@@ -18,6 +18,7 @@ type lineReader struct {
 	dir     int
 	asked   chan lineOf
 	read    chan lineOf
+	bound   chan struct{} // closed once run has its thread
 	stopped chan struct{}
 }
 
@@ -36,6 +37,7 @@ func newLineReader(dir int) *lineReader {
 		dir:     dir,
 		asked:   make(chan lineOf, 64),
 		read:    make(chan lineOf, 64),
+		bound:   make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
 	go r.run()
@@ -45,6 +47,7 @@ func newLineReader(dir int) *lineReader {
 func (r *lineReader) run() {
 	// A thread of its own from the start: when a read blocks for good, the loop must not need a new one.
 	runtime.LockOSThread()
+	close(r.bound)
 	defer close(r.stopped)
 	var buffer [maxLine]byte
 	for question := range r.asked {

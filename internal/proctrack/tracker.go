@@ -134,6 +134,13 @@ func (t *Tracker) Close() {
 	t.proc.close()
 }
 
+// Bound waits until the thread that reads command lines is there.
+func (t *Tracker) Bound() {
+	if t != nil {
+		<-t.lines.bound
+	}
+}
+
 // SetMain names the main child, right after its start. Who is older than it is looked for a second later, when a listing
 // of all processes is not felt any more.
 func (t *Tracker) SetMain(pid int, now time.Time) {

@@ -27,12 +27,13 @@ type queue struct {
 	writing bool
 	losses  uint64 // lines that were not written, since takeLost
 
-	more chan struct{} // of size 1: there is something to write
-	idle chan struct{} // of size 1: all is written
+	bound chan struct{} // closed once run has its thread
+	more  chan struct{} // of size 1: there is something to write
+	idle  chan struct{} // of size 1: all is written
 }
 
 func newQueue(fd int) *queue {
-	q := &queue{fd: fd, ring: make([]byte, queueBytes), more: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
+	q := &queue{fd: fd, ring: make([]byte, queueBytes), bound: make(chan struct{}), more: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
 	go q.run()
 	return q
 }
@@ -102,6 +103,7 @@ func (q *queue) run() {
 	// need a new one then. SIGPIPE stays pending on this thread, so that a reader who left is an EPIPE here and nothing
 	// that would be forwarded to the child.
 	runtime.LockOSThread()
+	close(q.bound)
 	var all unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]

@@ -91,6 +91,13 @@ func New(options Options) *Reporter {
 
 func exists(name string) bool { return unix.Access(name, unix.F_OK) == nil }
 
+// Bound waits until the thread that writes is there.
+func (r *Reporter) Bound() {
+	if r.queue != nil {
+		<-r.queue.bound
+	}
+}
+
 // Open returns a file descriptor for appending events to the file, which is made if it does not exist. A FIFO is not
 // waited for.
 func Open(name string) (fd int, err error) {
