@@ -28,6 +28,13 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
+	// The runtime's poller has two descriptors of its own, an epoll and an eventfd, and ends the program where it cannot have
+	// them (netpollinit in runtime/netpoll_epoll.go, Go 1.26).
+	release, err := holdDescriptors(epoll, 2)
+	release()
+	if err != nil {
+		return nil, err
+	}
 	// NewFile takes a descriptor to the runtime's poller only if it is non-blocking.
 	if err := unix.SetNonblock(epoll, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)

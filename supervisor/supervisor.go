@@ -98,7 +98,10 @@ func (s *Supervisor) Run(config Config) (exitCode int, err error) {
 	if config.Hook != "" {
 		s.hook, hookErr = newHook(config.Hook, s.poller)
 	}
+	// To fork takes a pipe. Where descriptors are few, it is the watching that goes without.
+	release, _ := holdDescriptors(s.signalFD, 2) // if they are not to be had, spawn says so
 	unsupported := s.openSources()
+	release()
 	threadsReserved(s.report.Bound, s.tracker.Bound)
 	// From here on one at a time: with more, every wake-up of one thread wakes another, which looks for work, finds none, and
 	// may need a thread that is not there. It also ends the runtime's own periodic look at the CPU limit (Go 1.25).
