@@ -34,6 +34,7 @@ func init() {
 		"waiter":   waiter,
 		"killer":   killer,
 		"pid1":     pid1,
+		"orphans":  orphans,
 		"poweroff": poweroff,
 		"refuse":   refuse,
 	}
@@ -154,6 +155,50 @@ func waiter() int {
 	parent()
 	<-stop
 	fmt.Println("stopped")
+	return 0
+}
+
+// counter counts SIGUSR1. For each line of its stdin it says how many came so far; on SIGTERM it says the total, and ends
+// with 7 once its stdin is closed.
+func counter() int {
+	signals, asked := make(chan os.Signal, 1<<10), make(chan bool)
+	signal.Notify(signals, unix.SIGUSR1, unix.SIGTERM)
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			asked <- true
+		}
+		close(asked)
+	}()
+	fmt.Println("ready")
+	for counted := 0; ; {
+		select {
+		case sig := <-signals:
+			if sig == unix.SIGTERM {
+				fmt.Println("total", counted)
+				continue
+			}
+			counted++
+		case _, open := <-asked:
+			if !open {
+				return 7
+			}
+			fmt.Println("counted", counted)
+		}
+	}
+}
+
+// orphans forks TESTPROC_ORPHANS (1) children that end at once, and ends without having reaped them.
+func orphans() int {
+	for range number("TESTPROC_ORPHANS", 1) {
+		// Go cannot fork; these children only exit, on a stack that is a copy.
+		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if errno != 0 {
+			return fail(errno)
+		}
+		if pid == 0 {
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0) // it does not return
+		}
+	}
 	return 0
 }
 

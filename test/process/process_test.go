@@ -447,35 +447,3 @@ func TestIgnoredStaysIgnored(t *testing.T) {
 		}
 	}
 }
-
-// With as many processes as the pids cgroup allows, of which Go's threads are some, the container runs and ends as ever:
-// no thread is needed that is not there. The pids that are left are used up by children.
-func TestPidsMax(t *testing.T) {
-	dir, err := os.MkdirTemp("/sys/fs/cgroup/pids", "oominit-test-")
-	if err != nil {
-		testproc.Require(t, "cgroup", fmt.Errorf("no pids cgroup can be made: %w", err))
-	}
-	t.Cleanup(func() {
-		for range 500 {
-			if err = os.Remove(dir); err == nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Errorf("cannot remove the cgroup: %v", err)
-	})
-	if err := os.WriteFile(dir+"/pids.max", []byte("16"), 0); err != nil {
-		t.Fatal(err)
-	}
-	// dash ends where it cannot fork, so a subshell does it.
-	inner := command(t, "--", "/bin/sh", "-c", `trap 'exit 7' TERM; ( n=0; while [ $n -lt 40 ]; do sleep 1 & n=$((n+1)); done ) 2>/dev/null; echo full; kill -TERM 1; while :; do :; done`)
-	cmd := asInit(t, program("/bin/sh", append([]string{"-c", `echo 0 >"$0/cgroup.procs" && exec "$@"`, dir}, inner.Args...)...))
-	code, out, errs := run(t, cmd)
-	if code != 7 || out != "full\n" {
-		t.Errorf("exit code %d, %q, %q", code, out, errs)
-	}
-	events, err := os.ReadFile(dir + "/pids.events")
-	if err != nil || !strings.Contains(string(events), "max ") || strings.Contains(string(events), "max 0") {
-		t.Errorf("the limit was never hit: this test proves nothing (%q, %v)", events, err)
-	}
-}
