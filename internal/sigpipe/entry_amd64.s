@@ -9,6 +9,10 @@ TEXT sigpipe_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	SYSCALL
 	TESTQ	AX, AX
 	JNZ	start
+	CMPL	·earlyFDs(SB), $3
+	JLT	standard
+	CMPL	·earlyFDs+4(SB), $3
+	JLT	standard
 	MOVLQSX	·earlyFDs+4(SB), AX
 	MOVQ	AX, ·writeFD(SB)
 	LEAQ	·handler(SB), AX
@@ -45,3 +49,12 @@ skip:
 	JLT	next
 start:
 	JMP	_rt0_amd64_linux(SB)
+standard:                                // a standard stream came in closed: the pipe must not take its place
+	MOVL	$3, AX                   // SYS_close
+	MOVLQSX	·earlyFDs(SB), DI
+	SYSCALL
+	MOVL	$3, AX
+	MOVLQSX	·earlyFDs+4(SB), DI
+	SYSCALL
+	MOVQ	$0, ·earlyFDs(SB)
+	JMP	start

@@ -8,7 +8,12 @@ TEXT sigpipe_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVD	$0x80800, R1             // O_CLOEXEC|O_NONBLOCK
 	SVC
 	CBNZ	R0, start
+	MOVW	·earlyFDs(SB), R0
+	CMPW	$3, R0
+	BLT	standard
 	MOVW	·earlyFDs+4(SB), R0
+	CMPW	$3, R0
+	BLT	standard
 	MOVD	R0, ·writeFD(SB)
 	MOVD	$·earlyAction(SB), R1
 	MOVD	$·handler(SB), R0
@@ -43,3 +48,12 @@ skip:
 	BLT	next
 start:
 	JMP	_rt0_arm64_linux(SB)
+standard:                                // a standard stream came in closed: the pipe must not take its place
+	MOVD	$57, R8                  // SYS_close
+	MOVW	·earlyFDs(SB), R0
+	SVC
+	MOVD	$57, R8
+	MOVW	·earlyFDs+4(SB), R0
+	SVC
+	MOVD	ZR, ·earlyFDs(SB)
+	JMP	start

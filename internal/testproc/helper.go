@@ -29,6 +29,7 @@ var helpers map[string]func() int
 func init() {
 	helpers = map[string]func() int{
 		"counter":  counter,
+		"realtime": realtime,
 		"hog":      hog,
 		"parent":   parent,
 		"waiter":   waiter,
@@ -80,8 +81,8 @@ func number(variable string, otherwise int) int {
 	return otherwise
 }
 
-// counter says "ready" and ends when signal 40 came TESTPROC_COUNT times. os/signal would lose some of them.
-func counter() int {
+// realtime says "ready" and ends when signal 40 came TESTPROC_COUNT times. os/signal would lose some of them.
+func realtime() int {
 	fd, err := sigpipe.Open()
 	if err == nil {
 		err = sigpipe.Catch(40)

@@ -291,7 +291,7 @@ func TestPendingAtStart(t *testing.T) {
 func TestNumberOfSignals(t *testing.T) {
 	const each = 500
 	cmd := command(t, "--", testproc.BuildActor(t))
-	cmd.Env = append(cmd.Env, testproc.HelperVariable+"=counter", fmt.Sprintf("TESTPROC_COUNT=%d", each))
+	cmd.Env = append(cmd.Env, testproc.HelperVariable+"=realtime", fmt.Sprintf("TESTPROC_COUNT=%d", each))
 	started(t, cmd)
 	for range each {
 		signalTo(t, cmd, 40)
