@@ -65,6 +65,7 @@ func (r *rhythm) due(now time.Time) bool { return !r.tickAt.IsZero() && !now.Bef
 // ticked sets the next tick by how near usage is to the limit and how long ago somebody was born. It reports whether the
 // memory of the processes is worth a look.
 func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
+	late := now.Sub(r.tickAt)
 	interval := tickFar
 	switch {
 	case r.told: // usage may stay near the limit for ever, with page cache
@@ -82,9 +83,15 @@ func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
 	if age < busyFor {
 		interval, near = min(interval, max(r.closest, min(age/4, tickAtEdge))), true
 	}
-	r.tickAt = now.Add(interval)
+	r.tickAt = now.Add(sparing(interval, late))
 	if r.told && age >= busyFor {
 		r.tickAt = time.Time{}
 	}
 	return near
+}
+
+// sparing returns the interval, or a longer one after a look that came late: a container that has used up its CPU quota stands
+// still until the next period, and what we take of that others lack, a victim that is about to end among them.
+func sparing(interval, late time.Duration) time.Duration {
+	return max(interval, min(late, tickFar))
 }

@@ -45,6 +45,16 @@ func TestRhythm(t *testing.T) {
 	}
 }
 
+// A tick that came late is followed by one that comes as much later: the CPU quota is used up, and not for us alone.
+func TestRhythmSpares(t *testing.T) {
+	for late, want := range map[time.Duration]time.Duration{0: tickAtEdge, 5 * time.Millisecond: tickAtEdge, 90 * time.Millisecond: 90 * time.Millisecond, time.Hour: tickFar} {
+		r := rhythm{started: true, tickAt: epoch.Add(-late), lastBirth: epoch.Add(-time.Minute)}
+		if r.ticked(epoch, 1000, 1000); r.tickAt.Sub(epoch) != want {
+			t.Errorf("%s late: the next one after %s, want %s", late, r.tickAt.Sub(epoch), want)
+		}
+	}
+}
+
 func TestRhythmBorn(t *testing.T) {
 	var r rhythm
 	r.born(epoch)

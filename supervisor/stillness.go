@@ -7,12 +7,10 @@ import (
 )
 
 // stillMargin is the room below the limit, in bytes, that lets us open files; each CPU charges 64 pages ahead.
-// stillAtMost bounds the wait for it: page cache can fill a cgroup to its limit for good. stillEvery is how often the
-// room is looked for meanwhile.
+// stillAtMost bounds the wait for it: page cache can fill a cgroup to its limit for good.
 const (
 	stillMargin = 1 << 20
 	stillAtMost = 50 * time.Millisecond
-	stillEvery  = time.Millisecond
 )
 
 // stillness says when to take no memory. Opening a file takes memory of the cgroup's. Where there is none, the kernel

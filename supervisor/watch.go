@@ -21,9 +21,13 @@ const limitHitEvery = 10 * time.Second
 // limitRecent is how long after the own limit ran out a kill counts as its doing.
 const limitRecent = time.Second
 
-// lookAgain are the pauses after a kill was counted whose victim has not been seen: the counter rises before the
-// victim is marked.
-var lookAgain = []time.Duration{time.Millisecond, 4 * time.Millisecond, 15 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond}
+// nextLook is the pause before the next look after a kill was counted whose victim has not been seen, by how long ago that
+// was: the counter rises before the victim is marked. It grows, since who waits for long may wait for a processor that our
+// looks take from it.
+func nextLook(age time.Duration) time.Duration {
+	const least, most = time.Millisecond, 500 * time.Millisecond
+	return min(max(age/4, least), most)
+}
 
 // watch is what the loop remembers of the memory cgroup.
 type watch struct {
@@ -43,7 +47,6 @@ type watch struct {
 	rhythm       rhythm // of the looks where nothing wakes us
 	stillness    stillness
 	lookAgainAt  time.Time // zero without a kill to be explained
-	looksSince   int
 	roseAt       time.Time // when the last kill was counted
 	counterFault bool
 }
@@ -85,7 +88,7 @@ func (s *Supervisor) readCounters(now time.Time) {
 	if own > 0 || below > 0 {
 		s.rose(now, own, s.whichLimit(now))
 		s.rose(now, below, attribution.NestedLimit) // it may have been one above, which v1 does not tell
-		w.looksSince, w.lookAgainAt, w.roseAt = 0, now.Add(lookAgain[0]), now
+		w.lookAgainAt, w.roseAt = now.Add(nextLook(0)), now
 	}
 	w.last = counters
 }
@@ -120,14 +123,18 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.watch.sawUsage(now, usage, limit)
 	s.recorder.take(now, usage, s.tracker)
 	if s.watch.stillness.needed(now, usage, limit, s.watch.roseAt) {
-		s.watch.lookAgainAt = now.Add(stillEvery)
+		if next := now.Add(nextLook(now.Sub(s.watch.stillness.tightSince))); s.watch.lookAgainAt.Before(next) {
+			s.watch.lookAgainAt = next
+		}
 		unclaimed := s.engine.Unclaimed()
 		if unclaimed > 0 {
 			s.tracker.ScanKept(now, s.observe) // the victim may be gone before there is room
 		}
 		if unclaimed == 0 || s.engine.Bodies() < unclaimed || s.tracker.Dying() {
+			s.report.Hold(s.watch.stillness.tightSince.Add(stillAtMost))
 			return
 		}
+		s.report.Hold(time.Time{})
 		// The victims' memory is back, and somebody else has it already.
 		if s.tracker.AllKept() {
 			s.judge(now)
@@ -135,6 +142,7 @@ func (s *Supervisor) look(now time.Time, full bool) {
 			return
 		}
 	}
+	s.report.Hold(time.Time{})
 	if s.tracker.Look(now, usage >= limit/2 || s.engine.Unclaimed() > 0) {
 		s.watch.rhythm.born(now)
 	}
@@ -234,8 +242,7 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 		s.execs.arm(now, s.poller, s.tracker)
 	}
 	if !w.lookAgainAt.IsZero() && !now.Before(w.lookAgainAt) {
-		w.looksSince = min(w.looksSince+1, len(lookAgain)-1)
-		w.lookAgainAt = now.Add(lookAgain[w.looksSince])
+		w.lookAgainAt = now.Add(sparing(nextLook(now.Sub(w.roseAt)), now.Sub(w.lookAgainAt)))
 	}
 	s.look(now, near)
 	w.peaked = s.group.PeakAtLimit() // after the counter was read: the peak of a kill is not one from before it

@@ -25,7 +25,8 @@ type queue struct {
 	start   int
 	used    int
 	writing bool
-	losses  uint64 // lines that were not written, since takeLost
+	losses  uint64    // lines that were not written, since takeLost
+	until   time.Time // nothing is written before it
 
 	bound chan struct{} // closed once run has its thread
 	more  chan struct{} // of size 1: there is something to write
@@ -79,8 +80,32 @@ func (q *queue) hasLost() bool {
 	return q.losses > 0
 }
 
+// hold has nothing written before a moment, which a zero time ends.
+func (q *queue) hold(until time.Time) {
+	q.mu.Lock()
+	q.until = until
+	q.mu.Unlock()
+}
+
+// await waits for the end of hold.
+func (q *queue) await() {
+	for {
+		q.mu.Lock()
+		left := time.Until(q.until)
+		if q.until.IsZero() {
+			left = 0
+		}
+		q.mu.Unlock()
+		if left <= 0 {
+			return
+		}
+		time.Sleep(min(left, time.Millisecond))
+	}
+}
+
 // flush waits until all lines are written, but no longer than atMost.
 func (q *queue) flush(atMost time.Duration) {
+	q.hold(time.Time{})
 	deadline := time.NewTimer(atMost)
 	defer deadline.Stop()
 	for {
@@ -112,6 +137,7 @@ func (q *queue) run() {
 	var line [maxLineBytes]byte
 	for range q.more {
 		for {
+			q.await()
 			n := q.next(line[:])
 			if n == 0 {
 				break

@@ -213,3 +213,24 @@ func FuzzRedact(f *testing.F) {
 		}
 	})
 }
+
+// Held, nothing is written; the end of the holding, or a flush, lets all of it through.
+func TestHold(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	level, _ := ParseLevel("info")
+	r := New(Options{Level: level, FD: int(write.Fd())})
+	r.Hold(time.Now().Add(time.Hour))
+	r.Warning(at, Warning{Text: "held"})
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(read.Fd()), Events: unix.POLLIN}}, 20); n != 0 {
+		t.Fatalf("written: %d, %v", n, err)
+	}
+	r.Flush(10 * time.Second)
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(read.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Errorf("not written: %d, %v", n, err)
+	}
+}

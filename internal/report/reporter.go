@@ -123,6 +123,15 @@ func (r *Reporter) Flush(atMost time.Duration) {
 	}
 }
 
+// Hold has nothing written before a moment, which a zero time ends. The first line that a pipe holds takes a page of the
+// container's memory: in the moment in which a victim does not count as dying any more and its pages are still charged, that
+// would have the kernel kill once more (docs/design/0008-hold-still.md).
+func (r *Reporter) Hold(until time.Time) {
+	if r.queue != nil {
+		r.queue.hold(until)
+	}
+}
+
 // Write takes one finished line from zerolog. It is not for other callers.
 func (r *Reporter) Write(line []byte) (int, error) {
 	if r.tooLong = len(line) > maxLineBytes; r.tooLong {
