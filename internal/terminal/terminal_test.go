@@ -24,7 +24,7 @@ func TestPaint(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for got, want := range map[string]string{
-		Printable("a\x1b[0m\n\u202e"):             `a\x1b[0m\n\u202e`,
+		Printable("a\x1b[0m\n\u202e"):              `a\x1b[0m\n\u202e`,
 		strings.Join(Wrap("aa bb cccccc", 5), "|"): "aa bb|ccccc|c",
 		strings.Join(Wrap("日本 語", 4), "|"):         "日本|語",
 		Shorten("abcdef", 4):                       "abc…",
