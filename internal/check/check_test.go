@@ -237,6 +237,19 @@ func TestOOMScoreAdjIsNeededIfAskedFor(t *testing.T) {
 	}
 }
 
+// hidepid is judged by what was tried, and where nothing could be, by the option.
+func TestHidePID(t *testing.T) {
+	untried, fails, works := Trial{Untried: true, Reason: "r"}, Trial{Reason: "r"}, Trial{Works: true}
+	for p, want := range map[ProcMount]State{
+		{"", works}: OK, {"", untried}: OK, {"", fails}: Degraded,
+		{"invisible", works}: OK, {"invisible", untried}: Degraded, {"invisible", fails}: Degraded,
+	} {
+		if f := hidepidFinding(p); f.State != want || (f.Fix != nil) != (want != OK) {
+			t.Errorf("%+v: %+v", p, f)
+		}
+	}
+}
+
 // Every finding that can be not ok for a reason inside of the container has something to change.
 func TestFixes(t *testing.T) {
 	seen := map[string]bool{}

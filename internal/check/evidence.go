@@ -45,11 +45,15 @@ func hidepidFinding(p ProcMount) Finding {
 	option := ""
 	if p.HidePID != "" {
 		option = " (hidepid=" + p.HidePID + ")"
-		f.Text = "/proc is mounted with hidepid=" + p.HidePID + ", which hides nobody from this user"
+		f.Text = "/proc hides nobody from this user" + option
+		if p.Others.Untried {
+			f.State, f.Text = Degraded, "/proc may hide the processes of other users"+option+", which could not be tried"
+		}
 	}
 	if !p.Others.Works && !p.Others.Untried {
-		f.State = Degraded
-		f.Text = "/proc hides the processes of other users" + option
+		f.State, f.Text = Degraded, "/proc hides the processes of other users"+option
+	}
+	if f.State != OK {
 		f.Fix = &Fix{
 			Docker: "do not remount /proc with hidepid", Kubernetes: "do not remount /proc with hidepid",
 			Podman: "no hidepid in --security-opt proc-opts",
