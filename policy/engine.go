@@ -80,6 +80,13 @@ type Decision struct {
 	Text string
 }
 
+// WithoutMain returns what is left of the decision where the main child was the victim or has ended: nothing can be stopped,
+// killed or signalled.
+func (d Decision) WithoutMain() Decision {
+	d.Action, d.Signal = min(d.Action, Propagate), 0
+	return d
+}
+
 // Engine decides on one kill after the other, and remembers as many as the rules ask for. It is made by NewEngine.
 type Engine struct {
 	rules     []rule

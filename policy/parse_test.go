@@ -111,7 +111,7 @@ func TestParseSize(t *testing.T) {
 		"1": 1, "4096": 4096, "4096b": 4096, "512k": 512 << 10, "64M": 64 << 20, "64MB": 64 << 20, "64mib": 64 << 20, "1G": 1 << 30,
 		"1GiB": 1 << 30, "1gI": 1 << 30, "2t": 2 << 40, "18446744073709551615": 1<<64 - 1, "16777215T": 16777215 << 40, "007k": 7 << 10,
 	} {
-		if got, ok := parseSize(text); got != want || !ok {
+		if got, ok := ParseSize(text); got != want || !ok {
 			t.Errorf("%q: %d %v, want %d", text, got, ok, want)
 		}
 	}
@@ -119,7 +119,7 @@ func TestParseSize(t *testing.T) {
 		"", "0", "0G", "-1", "+1", "1.5G", "1 G", "G", "b", "i", "ib", "1i", "1ib", "1P", "1kk", "1bb", "1Gbi", "0x10", "1_000",
 		"18446744073709551616", "16777216T", "64M\x00", "６４M",
 	} {
-		if got, ok := parseSize(text); ok {
+		if got, ok := ParseSize(text); ok {
 			t.Errorf("%q is taken for %d", text, got)
 		}
 	}
@@ -254,7 +254,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("%s takes everything", f.begins)
 		}
 	}
-	if maxCount != 1000 || commSize != 15 {
+	if maxCount != 1000 || CommSize != 15 {
 		t.Error("what faults say of the bounds is not true")
 	}
 }

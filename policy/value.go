@@ -12,8 +12,8 @@ import (
 // maxCount bounds how many kills a rule can count, and so what is remembered of them.
 const maxCount = 1000
 
-// commSize is how many bytes of a process's name the kernel keeps (TASK_COMM_LEN in include/linux/sched.h, less the NUL).
-const commSize = 15
+// CommSize is how many bytes of a process's name the kernel keeps (TASK_COMM_LEN in include/linux/sched.h, less the NUL).
+const CommSize = 15
 
 // form says how a condition is written.
 type form struct {
@@ -79,7 +79,7 @@ func (r *rule) set(k kind, value string) (fault, near string) {
 		}
 	case onRSS:
 		c.text = ""
-		c.size, ok = parseSize(value)
+		c.size, ok = ParseSize(value)
 	case onCount:
 		r.count, ok = parseCount(value)
 	case onWithin:
@@ -99,11 +99,11 @@ func (r *rule) set(k kind, value string) (fault, near string) {
 // checkName says what is wrong with a glob for the kernel's name of a process.
 func checkName(value string) (fault, near string) {
 	least, fault := glob(value).check()
-	if fault != "" || least <= commSize {
+	if fault != "" || least <= CommSize {
 		return fault, ""
 	}
 	if !strings.ContainsAny(value, `*?[\`) {
-		near = value[:commSize]
+		near = value[:CommSize]
 	}
 	return "the kernel keeps 15 bytes of a name, and it asks for more", near
 }
@@ -145,8 +145,9 @@ func parseCount(text string) (n int, ok bool) {
 	return int(u), err == nil && u >= 1 && u <= maxCount
 }
 
-// parseSize reads a number of bytes. K, M, G and T are powers of 1024, and i, B and case make no difference.
-func parseSize(text string) (size uint64, ok bool) {
+// ParseSize reads a number of bytes as rules have it: K, M, G and T are powers of 1024, and i, B and case make no
+// difference. It is more than 0.
+func ParseSize(text string) (size uint64, ok bool) {
 	text = strings.TrimSuffix(strings.ToLower(text), "b")
 	number := strings.TrimSuffix(text, "i")
 	shift := 0

@@ -80,11 +80,10 @@ func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
 	if v.Certainty == attribution.Unattributed && s.group.LevelsUp > 0 {
 		decision = policy.Decision{} // others share the counter: the victim may be none of ours
 	}
-	action := decision.Action
 	if s.state >= draining || v.Process.Main {
-		// The main child ended by itself: nothing was stopped, and nobody gets a signal.
-		action, decision.Signal = min(action, policy.Propagate), 0
+		decision = decision.WithoutMain() // it ended by itself
 	}
+	action := decision.Action
 	if decision.Signal != 0 {
 		s.send(unix.Signal(decision.Signal), s.config.SignalScope.target(s.mainPID, s.init))
 	}

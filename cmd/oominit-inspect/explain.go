@@ -6,10 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/oominit/oominit/internal/explain"
-	"github.com/oominit/oominit/internal/suggest"
 )
 
 const explainHelp = `oominit explain reads the log of a container and tells what oominit's events in it
@@ -42,10 +39,7 @@ type explainRequest struct {
 	help  bool
 }
 
-var (
-	colors       = []string{"auto", "always", "never"}
-	explainFlags = []string{"--color", "--json", "--svg", "--help"}
-)
+var explainFlags = []string{"--color", "--json", "--svg", "--help"}
 
 // runExplain is the subcommand.
 func runExplain(w world, arguments []string) (exitCode int) {
@@ -140,7 +134,7 @@ func parseExplain(arguments []string) (r explainRequest, err error) {
 			r.svg = value
 			continue
 		}
-		if err := r.setColor(value); err != nil {
+		if r.color, err = colorNamed(value); err != nil {
 			return r, err
 		}
 	}
@@ -148,40 +142,4 @@ func parseExplain(arguments []string) (r explainRequest, err error) {
 		return r, fmt.Errorf("--json and --svg=- both want stdout; give --svg a file")
 	}
 	return r, nil
-}
-
-func (r *explainRequest) setColor(value string) error {
-	r.color = value
-	for _, known := range colors {
-		if value == known {
-			return nil
-		}
-	}
-	text := fmt.Sprintf("--color: %q is not allowed; use auto, always or never", value)
-	if near, ok := suggest.Nearest(value, colors); ok {
-		text += fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return fmt.Errorf("%s", text)
-}
-
-// widthWithoutTerminal is how wide lines are where nobody says how wide they may be.
-const widthWithoutTerminal = 100
-
-// style is how the text has to look where it goes (no-color.org says what NO_COLOR means).
-func style(w world, color string) explain.Style {
-	s := explain.Style{Width: widthWithoutTerminal}
-	fd := int(w.stdout.Fd())
-	terminal := isTerminal(w.stdout.Fd())
-	if size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); terminal && err == nil && size.Col > 0 {
-		s.Width = min(int(size.Col), 140) // longer lines are hard to read
-	}
-	noColor, _ := w.environment("NO_COLOR")
-	kind, _ := w.environment("TERM")
-	s.Color = color == "always" || color == "auto" && terminal && noColor == "" && kind != "dumb"
-	return s
-}
-
-func isTerminal(fd uintptr) bool {
-	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
-	return err == nil
 }

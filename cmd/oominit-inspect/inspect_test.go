@@ -31,7 +31,7 @@ func called(t *testing.T, input string, arguments ...string) (code int, stdout, 
 		}
 		return f
 	}
-	w := world{file(input), file(""), file(""), environment(nil)}
+	w := world{file(input), file(""), file(""), environment(nil), nil}
 	code = run(w, arguments)
 	text := func(f *os.File) string {
 		out, err := os.ReadFile(f.Name())
@@ -57,8 +57,8 @@ func TestMistakes(t *testing.T) {
 		want      []string
 	}{
 		{nil, []string{"missing", "explain"}},
-		{[]string{"explan"}, []string{`"explan"`, "known: explain", `did you mean "explain"?`}},
-		{[]string{"zzz"}, []string{`"zzz"`, "known: explain"}},
+		{[]string{"explan"}, []string{`"explan"`, "known: explain, check", `did you mean "explain"?`}},
+		{[]string{"zzz"}, []string{`"zzz"`, "known: explain, check"}},
 		{[]string{"a\nb\x1b[0m"}, []string{`"a\nb\x1b[0m"`}},
 		{[]string{"explain", "--jsn"}, []string{`"--jsn"`, "known: --color, --json, --svg", `did you mean "--json"?`}},
 		{[]string{"explain", "--json=x"}, []string{"--json", `"x"`}},
@@ -126,7 +126,7 @@ func TestLogThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = null.Close() }()
-	if code := run(world{folder, null, null, environment(nil)}, []string{"explain"}); code != 125 {
+	if code := run(world{folder, null, null, environment(nil), nil}, []string{"explain"}); code != 125 {
 		t.Errorf("exit code %d", code)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/oominit/oominit/internal/probe"
 	"github.com/oominit/oominit/internal/suggest"
 )
 
@@ -19,6 +20,8 @@ type world struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	environment    func(name string) (value string, isSet bool)
+	// variables are all of the environment, as NAME=VALUE.
+	variables []string
 }
 
 // complain writes one line. Nothing can be done if that fails.
@@ -36,10 +39,14 @@ type command struct {
 // commands is the table from which come the choice, the help and the suggestions. cmd/oominit has the names too.
 var commands = []command{
 	{"explain", "tell for people what the events in a container's log say", runExplain},
+	{"check", "say what this container gives oominit, or what the rules would make of a kill", runCheck},
 }
 
 func main() {
-	os.Exit(run(world{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv}, os.Args[1:]))
+	if probe.Act(os.Args) {
+		return
+	}
+	os.Exit(run(world{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv, os.Environ()}, os.Args[1:]))
 }
 
 func run(w world, arguments []string) (exitCode int) {

@@ -21,7 +21,7 @@ const module = "github.com/oominit/oominit"
 // rooms are the packages that end up in the program, and which packages of this module each may import.
 var rooms = map[string][]string{
 	"cmd/oominit":         {"supervisor", "policy", "internal/options", "internal/report"},
-	"cmd/oominit-inspect": {"policy", "internal/explain", "internal/memcg", "internal/options", "internal/proctrack", "internal/suggest"},
+	"cmd/oominit-inspect": {"policy", "internal/check", "internal/explain", "internal/options", "internal/probe", "internal/suggest", "internal/terminal"},
 	"internal/options":    {"supervisor", "policy", "internal/report", "internal/suggest"},
 	"supervisor": {
 		"reaper", "policy", "internal/memcg", "internal/proctrack", "internal/attribution", "internal/report", "internal/sigpipe",
@@ -32,7 +32,10 @@ var rooms = map[string][]string{
 	"internal/memcg":       nil,
 	"internal/proctrack":   nil,
 	"internal/attribution": nil,
-	"internal/explain":     nil,
+	"internal/check":       {"policy", "internal/suggest", "internal/terminal"},
+	"internal/explain":     {"internal/terminal"},
+	"internal/probe":       {"reaper", "internal/check", "internal/memcg", "internal/proctrack"},
+	"internal/terminal":    nil,
 	"internal/report":      {"internal/aside"},
 	"internal/aside":       nil,
 	"internal/sigpipe":     nil,
@@ -44,7 +47,7 @@ var rooms = map[string][]string{
 var besides = []string{"bench", "examples", "internal/boundaries", "internal/testcgroup", "internal/testproc", "internal/testsummary", "internal/uml", "test"}
 
 // pure are the rooms that know no system, no clock and no logger.
-var pure = []string{"policy", "internal/attribution", "internal/explain", "internal/suggest"}
+var pure = []string{"policy", "internal/attribution", "internal/check", "internal/explain", "internal/suggest", "internal/terminal"}
 
 // impureImports are what a pure room does not import, with all that is below.
 var impureImports = []string{"os", "syscall", "golang.org/x/sys", "log", "net", "github.com/rs/zerolog"}

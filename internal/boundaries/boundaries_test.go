@@ -77,6 +77,13 @@ func TestCheckCanFail(t *testing.T) {
 	}{
 		{"cmd reaches past supervisor", "cmd/oominit/a.go", imports(own + "reaper"), "cmd/oominit imports"},
 		{"the program imports what it leaves to another", "cmd/oominit/a.go", imports(own + "internal/explain"), "cmd/oominit imports"},
+		{"PID 1 checks", "cmd/oominit/a.go", imports(own + "internal/check"), "cmd/oominit imports"},
+		{"PID 1 probes", "supervisor/a.go", imports(own + "internal/probe"), "supervisor imports"},
+		{"check imports a room that is not pure", "internal/check/a.go", imports(own + "internal/memcg"), "internal/check imports"},
+		{"check reads files", "internal/check/a.go", imports("os"), "it is pure"},
+		{"check reads the clock", "internal/check/a.go", `import "time"; var _ = time.Now`, "time.Now"},
+		{"probe starts PID 1", "internal/probe/a.go", imports(own + "supervisor"), "internal/probe imports"},
+		{"terminal asks a terminal", "internal/terminal/a.go", imports("golang.org/x/sys/unix"), "it is pure"},
 		{"explain imports a room", "internal/explain/a.go", imports(own + "internal/report"), "internal/explain imports"},
 		{"explain reads files", "internal/explain/a.go", imports("os"), "it is pure"},
 		{"supervisor imports cmd", "supervisor/a.go", imports(own + "cmd/oominit"), "supervisor imports"},

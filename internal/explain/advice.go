@@ -3,6 +3,8 @@ package explain
 import (
 	"fmt"
 	"strings"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
 // maxAdvice bounds how much is advised: who reads it has a container to mend.
@@ -46,11 +48,11 @@ func (s *Story) advice() (lines []string) {
 func (s *Story) ownLimitAdvice() string {
 	limit := "the container's memory limit"
 	if n := s.limit(); n > 0 {
-		limit += " of " + humanBytes(n)
+		limit += " of " + terminal.HumanBytes(n)
 	}
 	who := "the victims"
 	if victims := s.victims(); len(victims) > 0 {
-		who = printable(victims[0].name)
+		who = terminal.Printable(victims[0].name)
 	}
 	return fmt.Sprintf("Raise %s (docker run --memory, or resources.limits.memory), or have %s take less.", limit, who)
 }
@@ -62,7 +64,7 @@ func nobodyAdvice(e *Event) string {
 	}
 	var names []string
 	for i := range e.Candidates[:min(len(e.Candidates), 3)] {
-		names = append(names, printable(e.Candidates[i].name()))
+		names = append(names, terminal.Printable(e.Candidates[i].name()))
 	}
 	return text + " The largest processes shortly before: " + strings.Join(names, ", ") + "."
 }

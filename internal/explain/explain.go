@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
 // Bounds on what is kept of a log, whatever its size. What is beyond them is counted.
@@ -192,7 +194,7 @@ func (l *Log) title(i int) string {
 	if name == "" {
 		name = "container"
 	}
-	name = shorten(printable(name), 40)
+	name = terminal.Shorten(terminal.Printable(name), 40)
 	number, of := 0, 0
 	for j, other := range l.Stories {
 		if other.Source == s.Source {

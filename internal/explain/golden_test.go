@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files and the example in docs/explain.md")
@@ -32,8 +34,8 @@ func outputs(t testing.TB, log *Log) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
 	for name, write := range map[string]func(io.Writer) error{
-		"txt":   func(w io.Writer) error { return log.WriteText(w, Style{Width: 100}) },
-		"color": func(w io.Writer) error { return log.WriteText(w, Style{Width: 60, Color: true}) },
+		"txt":   func(w io.Writer) error { return log.WriteText(w, terminal.Style{Width: 100}) },
+		"color": func(w io.Writer) error { return log.WriteText(w, terminal.Style{Width: 60, Color: true}) },
 		"json":  log.WriteJSON,
 		"svg":   log.WriteSVG,
 	} {

@@ -1,5 +1,7 @@
 package explain
 
+import "github.com/oominit/oominit/internal/terminal"
+
 // label is the mark of a kill.
 type label struct {
 	x     float64
@@ -19,9 +21,9 @@ func (d *drawing) place(kills []killMark) (labels []label) {
 			continue
 		}
 		if p := kills[i].event.Process; p != nil {
-			l.name = shorten(printable(p.name()), longestLabel)
+			l.name = terminal.Shorten(terminal.Printable(p.name()), longestLabel)
 		}
-		width := float64(columns(l.name))*characters + 8
+		width := float64(terminal.Columns(l.name))*characters + 8
 		l.end = l.x + width
 		if l.end > plotRight {
 			l.left, l.end = true, l.x
@@ -29,7 +31,7 @@ func (d *drawing) place(kills []killMark) (labels []label) {
 		for j := len(labels) - 1; j >= 0 && labels[j].x < l.end+width; j-- {
 			begin := labels[j].x
 			if labels[j].left {
-				begin -= float64(columns(labels[j].name))*characters + 8
+				begin -= float64(terminal.Columns(labels[j].name))*characters + 8
 			}
 			if begin < l.end+8 && labels[j].row < labelRows {
 				l.row = max(l.row, labels[j].row+1)

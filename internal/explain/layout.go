@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
-// The colours, as parameters of ECMA-48's SGR.
+// The colours that a story uses, by their short names.
 const (
-	plain  = ""
-	bold   = "1"
-	dim    = "2"
-	red    = "31"
-	strong = "1;31"
-	green  = "32"
-	yellow = "33"
+	plain  = terminal.Plain
+	bold   = terminal.Bold
+	dim    = terminal.Dim
+	red    = terminal.Red
+	strong = terminal.Strong
+	green  = terminal.Green
+	yellow = terminal.Yellow
 )
 
 // The columns of a timeline: when, a symbol, what, and the words.
@@ -23,15 +25,14 @@ const (
 	whenWidth = 12
 	whatWidth = 15
 	textAt    = whenWidth + 2 + 1 + 2 + whatWidth
-	narrowest = 60
 	barWidth  = 24
 )
 
 // printer writes lines. Its first error stays in w and comes out of Flush.
 type printer struct {
 	w     *bufio.Writer
+	style terminal.Style
 	width int
-	color bool
 	start time.Time
 	when  string // the last time that was written
 	// detailed says that the event above has details, from which the next event is set off.
@@ -40,17 +41,12 @@ type printer struct {
 
 func (p *printer) line(text string) { _, _ = p.w.WriteString(strings.TrimRight(text, " ") + "\n") } // Flush has the error
 
-func (p *printer) paint(color, text string) string {
-	if !p.color || color == plain || text == "" {
-		return text
-	}
-	return "\x1b[" + color + "m" + text + "\x1b[0m"
-}
+func (p *printer) paint(color, text string) string { return p.style.Paint(color, text) }
 
 // at is when an event was, from the first one on.
 func (p *printer) at(e *Event) string {
 	d := seconds(p.start, e.Time)
-	text := humanSeconds(d)
+	text := terminal.HumanSeconds(d)
 	if d > 0 {
 		text = "+" + text
 	}
@@ -78,7 +74,7 @@ func (p *printer) apart() {
 }
 
 func (p *printer) row(when, symbol, color, what, text string) {
-	for i, line := range wrap(printable(text), p.width-textAt) {
+	for i, line := range terminal.Wrap(terminal.Printable(text), p.width-textAt) {
 		if i > 0 {
 			when, symbol, what = "", "│", ""
 			color = plain
@@ -98,7 +94,7 @@ func (p *printer) detail(label, text string) {
 	if text == "" {
 		return
 	}
-	for _, line := range wrap(printable(text), p.width-textAt) {
+	for _, line := range terminal.Wrap(terminal.Printable(text), p.width-textAt) {
 		p.rail(label, line)
 		label = ""
 	}
@@ -114,7 +110,7 @@ func (p *printer) bar(label string, n, limit uint64, note string) {
 	if n == 0 {
 		return
 	}
-	amount := fmt.Sprintf("%-9s", humanBytes(n))
+	amount := fmt.Sprintf("%-9s", terminal.HumanBytes(n))
 	if limit == 0 {
 		p.rail(label, strings.TrimRight(amount+"  "+note, " "))
 		return

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
 // The picture, in its own units: one panel for each story, one below the other.
@@ -95,7 +97,7 @@ func (d *drawing) put(format string, arguments ...any) { _, _ = fmt.Fprintf(d.w,
 // escaped makes a text of an event's into character data.
 func escaped(text string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(printable(text))) // a Builder never fails
+	_ = xml.EscapeText(&b, []byte(terminal.Printable(text))) // a Builder never fails
 	return b.String()
 }
 
@@ -114,7 +116,7 @@ func (d *drawing) line(class string, x1, y1, x2, y2 float64) {
 func number(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
 
 func (d *drawing) panel(s *Story, title string) {
-	d.text(24, 32, "title", "start", shorten(title+": "+s.headline(), 100))
+	d.text(24, 32, "title", "start", terminal.Shorten(title+": "+s.headline(), 100))
 	d.text(24, 52, "", "start", "Memory of the container from "+s.First.UTC().Format(timeFormat)+" on")
 	c := s.curve()
 	if c.most == 0 {
@@ -156,7 +158,7 @@ func (d *drawing) axes(c curve, top float64) {
 
 // tickBytes writes a place on the scale of memory.
 func tickBytes(bytes float64) string {
-	value, unit := scale(bytes)
+	value, unit := terminal.Scale(bytes)
 	return strconv.FormatFloat(value, 'f', -1, 64) + " " + unit
 }
 
@@ -249,7 +251,7 @@ func (d *drawing) legend(c curve) {
 	entry := func(class, text string) {
 		d.line(class, x, y-4, x+22, y-4)
 		d.text(x+28, y, "", "start", text)
-		x += 28 + float64(columns(text))*6.6 + 22
+		x += 28 + float64(terminal.Columns(text))*6.6 + 22
 	}
 	sampled, guessed := false, false
 	for i := 1; i < len(c.points); i++ {
@@ -263,7 +265,7 @@ func (d *drawing) legend(c curve) {
 		entry("usage guess", "usage, not measured in between")
 	}
 	if n := len(c.limits); n > 0 {
-		entry("limit", "limit, "+humanBytes(uint64(c.limits[n-1].bytes)))
+		entry("limit", "limit, "+terminal.HumanBytes(uint64(c.limits[n-1].bytes)))
 	}
 	if len(c.kills) > 0 {
 		entry("kill", "OOM kill")

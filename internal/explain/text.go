@@ -6,15 +6,9 @@ import (
 	"io"
 	"strings"
 	"time"
-)
 
-// Style is how a text looks.
-type Style struct {
-	// Width is how many columns a line may take; what is below 60 counts as 60.
-	Width int
-	// Color allows escape sequences for colours.
-	Color bool
-}
+	"github.com/oominit/oominit/internal/terminal"
+)
 
 // toldInFull is how many kills of a story are told with all that is known; of more, each gets a line.
 const toldInFull = 20
@@ -22,8 +16,8 @@ const toldInFull = 20
 const timeFormat = "2006-01-02 15:04:05.000 UTC"
 
 // WriteText tells the stories for people.
-func (l *Log) WriteText(w io.Writer, style Style) error {
-	p := &printer{w: bufio.NewWriter(w), width: max(style.Width, narrowest), color: style.Color}
+func (l *Log) WriteText(w io.Writer, style terminal.Style) error {
+	p := &printer{w: bufio.NewWriter(w), style: style, width: max(style.Width, terminal.Narrowest)}
 	for i, story := range l.Stories {
 		if i > 0 {
 			p.line("")
@@ -32,7 +26,7 @@ func (l *Log) WriteText(w io.Writer, style Style) error {
 	}
 	p.line("")
 	for _, note := range l.notes() {
-		for _, line := range wrap(note, p.width) {
+		for _, line := range terminal.Wrap(note, p.width) {
 			p.line(p.paint(dim, line))
 		}
 	}
@@ -65,13 +59,13 @@ func (p *printer) story(s *Story, title string) {
 	if s.Kills == 0 {
 		color = bold
 	}
-	lines := wrap(title+": "+s.headline(), p.width)
+	lines := terminal.Wrap(title+": "+s.headline(), p.width)
 	for _, line := range lines {
 		p.line(p.paint(color, line))
 	}
 	span := s.First.UTC().Format(timeFormat)
 	if d := s.Last.Sub(s.First); d > 0 {
-		span += ", " + humanSeconds(seconds(s.First, s.Last)) + " until the last event"
+		span += ", " + terminal.HumanSeconds(seconds(s.First, s.Last)) + " until the last event"
 	}
 	p.line(p.paint(dim, span))
 	p.line("")
@@ -133,7 +127,7 @@ func (p *printer) advise(advice []string) {
 		if i > 0 {
 			label = ""
 		}
-		for j, line := range wrap(text, p.width-(textAt-whatWidth)) {
+		for j, line := range terminal.Wrap(text, p.width-(textAt-whatWidth)) {
 			if j > 0 {
 				label = ""
 			}
@@ -160,10 +154,10 @@ func (p *printer) started(e *Event) {
 	if e.Cgroup.Version != "" {
 		limit := "no limit is set"
 		if e.Memory.LimitBytes > 0 {
-			limit = "limit " + humanBytes(e.Memory.LimitBytes)
+			limit = "limit " + terminal.HumanBytes(e.Memory.LimitBytes)
 		}
 		if e.Memory.UsageBytes > 0 {
-			limit = humanBytes(e.Memory.UsageBytes) + ", " + limit
+			limit = terminal.HumanBytes(e.Memory.UsageBytes) + ", " + limit
 		}
 		p.detail("memory", limit+"; kills are counted by cgroup "+e.Cgroup.Version)
 	}
@@ -202,7 +196,7 @@ func (p *printer) kill(e *Event, number, of int, inFull bool) {
 			label = "the largest"
 		}
 		c := &e.Candidates[i]
-		p.detail(label, fmt.Sprintf("%s (pid %d), %s", c.name(), c.PID, humanBytes(c.Memory.ResidentBytes)))
+		p.detail(label, fmt.Sprintf("%s (pid %d), %s", c.name(), c.PID, terminal.HumanBytes(c.Memory.ResidentBytes)))
 	}
 	p.bar("peak", e.Memory.PeakBytes, e.Memory.LimitBytes, "of the container")
 	p.bar("usage", e.Memory.UsageBytes, e.Memory.LimitBytes, "when the kill was noticed")

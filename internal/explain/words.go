@@ -3,6 +3,8 @@ package explain
 import (
 	"fmt"
 	"strings"
+
+	"github.com/oominit/oominit/internal/terminal"
 )
 
 // evidenceWords say what each kind of evidence means.
@@ -55,7 +57,7 @@ func whoseLimit(e *Event) string {
 	switch e.Limit {
 	case "own":
 		if e.Memory.LimitBytes > 0 {
-			return "the container's own, " + humanBytes(e.Memory.LimitBytes)
+			return "the container's own, " + terminal.HumanBytes(e.Memory.LimitBytes)
 		}
 		return "the container's own"
 	case "nested":
@@ -99,7 +101,7 @@ func person(p *Process) string {
 		words = append(words, user)
 	}
 	if p.AgeSeconds > 0 {
-		age := humanSeconds(p.AgeSeconds)
+		age := terminal.HumanSeconds(p.AgeSeconds)
 		if p.AgeSeconds < 60 {
 			age = fmt.Sprintf("%.4g s", p.AgeSeconds)
 		}
@@ -133,7 +135,7 @@ func shortSeconds(seconds float64) string {
 	if seconds < 60 {
 		return fmt.Sprintf("%.4g s", seconds)
 	}
-	return humanSeconds(seconds)
+	return terminal.HumanSeconds(seconds)
 }
 
 // ending says with what the container ended, and why.
@@ -164,11 +166,11 @@ func (s *Story) headline() string {
 	case s.Kills == 0:
 		text = "no OOM kill"
 	case s.Kills == 1 && len(victims) == 1:
-		text = printable(victims[0].name) + " was OOM-killed"
+		text = terminal.Printable(victims[0].name) + " was OOM-killed"
 	case s.Kills == 1:
 		text = "a process was OOM-killed"
 	case len(victims) == 1 && victims[0].kills == s.Kills:
-		text = fmt.Sprintf("%s was OOM-killed %s", printable(victims[0].name), times(s.Kills))
+		text = fmt.Sprintf("%s was OOM-killed %s", terminal.Printable(victims[0].name), times(s.Kills))
 	default:
 		text = fmt.Sprintf("%d OOM kills", s.Kills)
 	}
@@ -223,4 +225,12 @@ func (s *Story) victims() (all []victim) {
 		}
 	})
 	return all
+}
+
+// count writes a number with the word that fits it.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -35,12 +35,17 @@ type Group struct {
 // sys_utsname). Its cgroup files exist, but nothing in them ever moves.
 const gVisorBuild = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 
+// IsGVisor reports whether the kernel is gVisor's sentry.
+func IsGVisor() bool {
+	var uts unix.Utsname
+	return unix.Uname(&uts) == nil && unix.ByteSliceToString(uts.Version[:]) == gVisorBuild
+}
+
 // Open finds the memory cgroup of this process and opens the file that counts OOM kills; root is "/" except in tests.
 // Errors wrap ErrUnsupported. A kernel that shows the files but never counts in them (gVisor) is an error too: silence must
 // not be taken for health.
 func Open(root string) (*Group, error) {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err == nil && unix.ByteSliceToString(uts.Version[:]) == gVisorBuild {
+	if IsGVisor() {
 		return nil, fmt.Errorf("%w: this is gVisor, whose memory cgroup files are constants", ErrUnsupported)
 	}
 	location, err := Find(root)

@@ -13,14 +13,15 @@ func help() string {
 
 Usage: oominit [FLAGS] [--] COMMAND [ARGUMENTS]
        oominit explain [FLAGS] < LOG
+       oominit check [FLAGS]
 
 It starts COMMAND, forwards signals to it, reaps orphans, and ends with COMMAND's
 exit code. When the kernel OOM-kills a process that COMMAND survives, it prints
 one JSON event that names the victim, and COMMAND's exit code 0 becomes 137.
 
-explain tells for people what the events in a container's log say; it needs the
-program oominit-inspect beside oominit. To start a command that is called explain
-or check: oominit -- explain.
+explain tells for people what the events in a container's log say, and check what
+this container gives; they need the program oominit-inspect beside oominit. To start
+a command of such a name: oominit -- explain.
 
 Each flag has a variable, in brackets; flags win.
 

@@ -37,27 +37,51 @@ func (e Event) at(keys []string) any {
 	return value
 }
 
-var schema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../docs/events.schema.json"))
+// schemas are those of docs, by the name of the file.
+var schemas = map[string]func() (*jsonschema.Schema, error){
+	"events.schema.json": compiled("events.schema.json"),
+	"check.schema.json":  compiled("check.schema.json"),
+}
+
+func compiled(name string) func() (*jsonschema.Schema, error) {
+	return sync.OnceValues(func() (*jsonschema.Schema, error) {
+		_, here, _, _ := runtime.Caller(0)
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../docs", name))
+		if err != nil {
+			return nil, err
+		}
+		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		compiler := jsonschema.NewCompiler()
+		if err := compiler.AddResource(name, document); err != nil {
+			return nil, err
+		}
+		return compiler.Compile(name)
+	})
+}
+
+// Valid fails the test if the text is not what the schema of that name in docs describes, and returns it.
+func Valid(t testing.TB, name, text string) (object map[string]any) {
+	t.Helper()
+	s, err := schemas[name]()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
+	if err := json.Unmarshal([]byte(text), &object); err != nil {
+		t.Fatalf("%v: %s", err, text)
 	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("events.schema.json", document); err != nil {
-		return nil, err
+	if err := s.Validate(object); err != nil {
+		t.Errorf("against docs/%s: %s\n%v", name, text, err)
 	}
-	return compiler.Compile("events.schema.json")
-})
+	return object
+}
 
 // Events returns the events among the lines of an output, and fails the test if one breaks docs/events.schema.json.
 func Events(t testing.TB, output string) (events []Event) {
 	t.Helper()
-	s, err := schema()
+	s, err := schemas["events.schema.json"]()
 	if err != nil {
 		t.Fatal(err)
 	}

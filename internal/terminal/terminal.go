@@ -1,4 +1,6 @@
-package explain
+// Package terminal has what all texts for people need: characters that cannot harm a terminal, lines that fit its width,
+// colours, and amounts the way people say them. It is pure: who asks the terminal itself is cmd/oominit-inspect.
+package terminal
 
 import (
 	"fmt"
@@ -8,12 +10,42 @@ import (
 	"unicode/utf8"
 )
 
-// maxText bounds a text of an event's where it is shown, in characters.
+// Style is how a text looks.
+type Style struct {
+	// Width is how many columns a line may take; what is below Narrowest counts as that.
+	Width int
+	// Color allows escape sequences for colours.
+	Color bool
+}
+
+// Narrowest is the least width that texts are made for.
+const Narrowest = 60
+
+// The colours, as parameters of ECMA-48's SGR.
+const (
+	Plain  = ""
+	Bold   = "1"
+	Dim    = "2"
+	Red    = "31"
+	Strong = "1;31"
+	Green  = "32"
+	Yellow = "33"
+)
+
+// Paint puts the text into the colour, if the style allows colours.
+func (s Style) Paint(color, text string) string {
+	if !s.Color || color == Plain || text == "" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+// maxText bounds a text of somebody else's where it is shown, in characters.
 const maxText = 500
 
-// printable returns the text with everything written as an escape that could act on a terminal, split a line or turn its
+// Printable returns the text with everything written as an escape that could act on a terminal, split a line or turn its
 // direction.
-func printable(text string) string {
+func Printable(text string) string {
 	var b strings.Builder
 	n := 0
 	for _, c := range text {
@@ -39,8 +71,8 @@ var wide = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
-// columns is how many columns of a terminal the text takes.
-func columns(text string) (n int) {
+// Columns is how many columns of a terminal the text takes.
+func Columns(text string) (n int) {
 	for _, c := range text {
 		n += columnsOf(c)
 	}
@@ -59,12 +91,12 @@ func columnsOf(c rune) int {
 	return 1
 }
 
-// wrap breaks a text into lines of at most width columns: at blanks, and inside of words that are longer than a line.
-func wrap(text string, width int) (lines []string) {
+// Wrap breaks a text into lines of at most width columns: at blanks, and inside of words that are longer than a line.
+func Wrap(text string, width int) (lines []string) {
 	line, used := "", 0
 	flush := func() { lines, line, used = append(lines, line), "", 0 }
 	for word := range strings.FieldsSeq(text) {
-		n := columns(word)
+		n := Columns(word)
 		if used > 0 && used+1+n > width {
 			flush()
 		}
@@ -81,29 +113,29 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// shorten cuts a text to at most width columns.
-func shorten(text string, width int) string {
-	if columns(text) <= width {
+// Shorten cuts a text to at most width columns.
+func Shorten(text string, width int) string {
+	if Columns(text) <= width {
 		return text
 	}
-	for columns(text) > width-1 {
+	for Columns(text) > width-1 {
 		_, n := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-n]
 	}
 	return text + "…"
 }
 
-// humanBytes writes an amount the way people say it: 1.5 GiB.
-func humanBytes(n uint64) string {
+// HumanBytes writes an amount the way people say it: 1.5 GiB.
+func HumanBytes(n uint64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}
-	value, unit := scale(float64(n))
+	value, unit := Scale(float64(n))
 	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
-// scale returns an amount of bytes in the largest unit of which it is at least one.
-func scale(n float64) (value float64, unit string) {
+// Scale returns an amount of bytes in the largest unit of which it is at least one.
+func Scale(n float64) (value float64, unit string) {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	i := 0
 	for value = n; value >= 1024 && i < len(units)-1; i++ {
@@ -112,8 +144,8 @@ func scale(n float64) (value float64, unit string) {
 	return value, units[i]
 }
 
-// humanSeconds writes a time span the way people say it, the more exactly the shorter it is.
-func humanSeconds(seconds float64) string {
+// HumanSeconds writes a time span the way people say it, the more exactly the shorter it is.
+func HumanSeconds(seconds float64) string {
 	sign := ""
 	if seconds < 0 {
 		sign, seconds = "-", -seconds
@@ -128,12 +160,4 @@ func humanSeconds(seconds float64) string {
 		return fmt.Sprintf("%s%dh %02dm %02ds", sign, whole/3600, whole/60%60, whole%60)
 	}
 	return fmt.Sprintf("%s%dd %02dh %02dm", sign, whole/86400, whole/3600%24, whole/60%60)
-}
-
-// count writes a number with the word that fits it.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
