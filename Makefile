@@ -40,7 +40,7 @@ bench: build ## measure beside tini, dumb-init and catatonit
 
 trials: build ## N (1000) random OOM kills whose truth is known, against the kernel's log
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/scene ./test/trials/scene
-	$(GO) run ./test/trials -oominit $(BIN) -scene bin/scene -n $(N)
+	$(GO) run ./test/trials -oominit $(BIN) -scene bin/scene -n $(N) $(ARGS)
 
 demo: build ## the same container without and with oominit
 	sh examples/demo/demo.sh

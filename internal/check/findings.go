@@ -38,7 +38,7 @@ type Fix struct {
 
 // What oominit needs: its threads, and descriptors beside those with which it watches processes.
 const (
-	threadsNeeded = 11
+	threadsNeeded = 8
 	filesNeeded   = 24
 	filesPlenty   = 256
 )
