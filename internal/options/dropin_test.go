@@ -73,7 +73,7 @@ func TestDropIn(t *testing.T) {
 func TestDropInFaults(t *testing.T) {
 	for line, want := range map[string]string{
 		"tini -x y":               `unknown option of tini "-x"`,
-		"tini --versoin":          `did you mean "--version"?`,
+		"tini --versoin":          `did you mean "--version"?`, //nolint:misspell // what the suggestion is for
 		"tini":                    "no command given; use: tini [OPTIONS] [--] COMMAND",
 		"tini -e 300 x":           `-e: "300" is not allowed; use CODE`,
 		"tini -p FOO x":           `-p: "FOO" is not allowed; use SIGNAL`,
