@@ -87,7 +87,10 @@ func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
 	}
 	if action > s.harshest {
 		s.harshest = action
-		s.decidedBy = report.DecidedBy{Kill: s.kills, PID: v.Process.PID, Comm: v.Process.Comm, Rule: decision.Rule, RuleText: decision.Text}
+		s.decidedBy = report.DecidedBy{
+			Kill: s.kills, PID: v.Process.PID, Parent: v.Process.ParentPID, Comm: v.Process.Comm,
+			Rule: decision.Rule, RuleText: decision.Text,
+		}
 	}
 	if action > policy.Continue || decision.Rule > 0 {
 		s.reportPolicy(now, v, decision, action)
