@@ -90,7 +90,8 @@ func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
 	if action > s.harshest {
 		s.harshest = action
 		s.decidedBy = report.DecidedBy{
-			Kill: s.kills, PID: v.Process.PID, Comm: v.Process.Comm, Action: action.String(), Rule: decision.Rule, RuleText: decision.Text,
+			Kill: s.kills, PID: v.Process.PID, Parent: v.Process.ParentPID, Comm: v.Process.Comm, Action: action.String(),
+			Rule: decision.Rule, RuleText: decision.Text,
 		}
 	}
 	if action > policy.Continue || decision.Rule > 0 {

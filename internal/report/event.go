@@ -145,6 +145,7 @@ type Policy struct {
 type DecidedBy struct {
 	Kill     uint64 // which of the OOM kills it was, counted from 1
 	PID      int    // 0 if nobody was found
+	Parent   int    // its parent, or 0
 	Comm     string
 	Action   string
 	Rule     int // as in Policy

@@ -451,7 +451,7 @@ func (r *Reporter) Exit(at time.Time, v Exit) {
 		if by := v.DecidedBy; by != nil {
 			d := zerolog.Dict().Uint64("oom_kill", by.Kill)
 			if by.PID > 0 {
-				d.Dict("process", shortDict(by.PID, 0, by.Comm))
+				d.Dict("process", shortDict(by.PID, by.Parent, by.Comm))
 			}
 			rule(d, by.Rule, by.RuleText)
 			e.Dict("decided_by", d)

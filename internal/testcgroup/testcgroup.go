@@ -114,15 +114,24 @@ func Isolate() (undo func()) {
 // Kills is what the kernel counted in the cgroup.
 func (c *Cgroup) Kills(t testing.TB) int {
 	t.Helper()
-	metrics, err := c.control.Stat()
+	kills, err := c.CountedKills()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return kills
+}
+
+// CountedKills is Kills for a cgroup that may be gone, which is an error.
+func (c *Cgroup) CountedKills() (int, error) {
+	metrics, err := c.control.Stat()
+	if err != nil {
+		return 0, err
+	}
 	control := metrics.GetMemoryOomControl()
 	if control == nil {
-		t.Fatalf("%s does not count OOM kills", c.Dir)
+		return 0, fmt.Errorf("%s does not count OOM kills", c.Dir)
 	}
-	return int(control.GetOomKill())
+	return int(control.GetOomKill()), nil
 }
 
 // remove waits until the last process has left.

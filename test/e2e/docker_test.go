@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -58,59 +57,6 @@ func dockerReason() error {
 		return errors.New("the memory controller is not on cgroup v1")
 	}
 	return nil
-}
-
-// debian returns a Debian tree with nginx and stress as a tar, which is made once for each user of the machine.
-var debian = sync.OnceValues(func() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	cache = filepath.Join(cache, "oominit")
-	file := filepath.Join(cache, "debian-bookworm-nginx-stress.tar")
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
-	}
-	if _, err := exec.LookPath("debootstrap"); err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	work, err := os.MkdirTemp(cache, "debootstrap-")
-	if err != nil {
-		return "", err
-	}
-	// What is left of it is in the cache, and no reason to fail.
-	defer func() { _ = os.RemoveAll(work) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	root, unfinished := filepath.Join(work, "root"), filepath.Join(work, "tar")
-	for _, command := range [][]string{
-		{"debootstrap", "--variant=minbase", "--include=nginx-light,stress", "bookworm", root},
-		{
-			"tar", "-C", root, "--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./var/cache/apt/*",
-			"--exclude=./var/lib/apt/lists/*", "-cf", unfinished, ".",
-		},
-	} {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.WaitDelay = 5 * time.Second
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%s: %w: %s", command[0], err, out[max(0, len(out)-500):])
-		}
-	}
-	return file, os.Rename(unfinished, file)
-})
-
-// newImage imports the tree under a name of its own, which the test's end removes.
-func newImage(t *testing.T) string {
-	t.Helper()
-	file, err := debian()
-	testproc.Require(t, "docker", err)
-	name := fmt.Sprintf("oominit-e2e:%d-%d", os.Getpid(), time.Now().UnixNano())
-	mustDocker(t, "import", "--change", "LABEL oominit.e2e="+strconv.Itoa(os.Getpid()), file, name)
-	t.Cleanup(func() { cleanDocker(t, "rmi", name) })
-	return name
 }
 
 // cleanDocker is for the test's end, whose own context is over.

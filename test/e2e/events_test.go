@@ -11,7 +11,7 @@ import (
 	"github.com/oominit/oominit/internal/testproc"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m) }
+func TestMain(m *testing.M) { testproc.Main(m, removingImage) }
 
 // event is what the tests look at in a line of oominit's.
 type event struct {
