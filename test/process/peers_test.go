@@ -112,7 +112,7 @@ func TestUnprivilegedAndReadOnly(t *testing.T) {
 // krallin/tini#120, #141, docker-library/docker#580: not to be PID 1 is ordinary, as where containers share a pid namespace: no
 // warning, and orphans are ours nevertheless. elastic/docs#2982, DUMB#344: zombies that nobody reaps fill the pids cgroup.
 func TestNotPID1(t *testing.T) {
-	cmd := command(t, "--", "/bin/sh", "-c", `(sh -c 'read x; ps -o ppid= -p $$' <&3 & ) 3<&0; echo ready; sleep 60`)
+	cmd := command(t, "--", "/bin/sh", "-c", `(sh -c 'read x; ps -o ppid= -p $$' <&3 & ) 3<&0; echo ready; exec sleep 60`)
 	in := must(cmd.StdinPipe())
 	lines := started(t, cmd)
 	fmt.Fprintln(in, "go")
