@@ -196,7 +196,9 @@ func TestPodmanInit(t *testing.T) {
 		"--events-backend=none",
 	}
 	podman := func(arguments ...string) (int, string, string) {
-		return runs(t, exec.Command("podman", append(append([]string(nil), base...), arguments...)...))
+		cmd := exec.Command("podman", append(append([]string(nil), base...), arguments...)...)
+		cmd.Dir = dir // conmon leaves a file "oom" where it is started
+		return runs(t, cmd)
 	}
 	t.Cleanup(func() {
 		podman("rmi", "-af")
