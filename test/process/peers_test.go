@@ -69,7 +69,7 @@ func TestStopSignalIsForMainAlone(t *testing.T) {
 		if code := wait(t, cmd); code != 3 {
 			t.Errorf("%s: exit code %d", scope, code)
 		}
-		if text := strings.Join(got, " "); text != want && !(scope == "group" && text == "main child") {
+		if text := strings.Join(got, " "); text != want && (scope == "child" || text != "main child") {
 			t.Errorf("%s: %q, want %q", scope, text, want)
 		}
 	}
