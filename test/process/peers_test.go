@@ -53,7 +53,7 @@ func TestForwardingRefused(t *testing.T) {
 // control: with the scope `group` they get it.
 func TestStopSignalIsForMainAlone(t *testing.T) {
 	const script = `trap 'echo main; kill -USR1 $!; wait $!; exit 3' TERM; trap 'echo ready' USR2
-(trap 'echo child' TERM; kill -USR2 $$; while :; do sleep 0.02; done) & while :; do wait $!; done`
+(trap 'echo child' TERM; trap 'over=1' USR1; kill -USR2 $$; while [ -z "$over" ]; do sleep 0.02; done) & while :; do wait $!; done`
 	for scope, want := range map[string]string{"child": "main", "group": "child main"} {
 		cmd := command(t, "--signal-scope="+scope, "--", "/bin/sh", "-c", script)
 		lines := started(t, cmd)
