@@ -34,7 +34,7 @@ func (s *Supervisor) childrenChanged() {
 			listening = true
 		default:
 			// ErrNoneEnded, ErrNoChildren; anything else cannot be helped, and the next SIGCHLD tries again.
-			if s.terminal.given && s.state < draining {
+			if s.terminal.ours && s.state < draining {
 				if sig, stopped := s.reaper.Stopped(s.mainPID); stopped {
 					s.mainStopped(sig)
 				}

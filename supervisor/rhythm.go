@@ -72,7 +72,8 @@ func (r *rhythm) ticked(now time.Time, usage, limit memcg.Bytes) (near bool) {
 	case usage >= limit-limit/10:
 		interval = tickAtEdge
 	case usage >= limit/2:
-		interval = tickNear
+		// Half of it can be gone in some 10 ms, and a process that is forked and never executes a program wakes nobody.
+		interval = max(tickAtEdge, time.Duration(min((limit-usage)/fillRate*4, uint64(tickNear))))
 	}
 	near = interval < tickFar
 	r.closest = tickYoung

@@ -20,7 +20,9 @@ func TestRhythm(t *testing.T) {
 		near     bool
 	}{
 		{"far", time.Minute, 499, limit, tickFar, false},
-		{"at half", time.Minute, 500, limit, tickNear, true},
+		{"at half", time.Minute, 500, limit, tickAtEdge, true},
+		{"at half of more", time.Minute, 32 << 20, 64 << 20, 32 << 20 / fillRate * 4, true},
+		{"at half of much", time.Minute, 1 << 30, 2 << 30, tickNear, true},
 		{"at nine tenths", time.Minute, 900, limit, tickAtEdge, true},
 		{"above the limit", time.Minute, 2000, limit, tickAtEdge, true},
 		{"no limit", time.Minute, 1 << 40, memcg.Unlimited, tickFar, false},

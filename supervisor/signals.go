@@ -12,13 +12,15 @@ import (
 )
 
 // catchable are the signals that reach us: all but SIGKILL and SIGSTOP, which nobody can catch, SIGURG, with which Go's
-// runtime preempts its own threads (golang/go#37942), and 32 and 33, which C libraries use among their own threads.
+// runtime preempts its own threads (golang/go#37942), 32 and 33, which C libraries use among their own threads, and SIGTTIN and
+// SIGTTOU: a job that a terminal stops in the background is stopped by them, whatever its command's process group is, and a
+// write that a handler interrupts would be restarted for ever.
 func catchable() []unix.Signal {
 	const last = 64
 	signals := make([]unix.Signal, 0, last)
 	for sig := unix.Signal(1); sig <= last; sig++ {
 		switch sig {
-		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, 32, 33:
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGTTIN, unix.SIGTTOU, 32, 33:
 		default:
 			signals = append(signals, sig)
 		}
@@ -50,11 +52,9 @@ func catchSignals() (fd int, err error) {
 // signalsReceived handles the signals that came since the last call, and reports whether SIGCHLD was among them.
 func (s *Supervisor) signalsReceived() (childrenChanged bool) {
 	for _, number := range sigpipe.Read(s.signals[:0]) {
-		switch sig := unix.Signal(number); sig {
-		case unix.SIGCHLD:
+		if sig := unix.Signal(number); sig == unix.SIGCHLD {
 			childrenChanged = true
-		case unix.SIGTTIN, unix.SIGTTOU: // about our own use of the terminal
-		default:
+		} else {
 			s.signalReceived(sig, time.Now())
 		}
 	}
@@ -90,6 +90,10 @@ func (s *Supervisor) signalReceived(sig unix.Signal, now time.Time) {
 			s.continued()
 		}
 		s.forward(sig)
+		if to, rewritten := s.config.Rewrite[sig]; sig == unix.SIGTSTP && s.terminal.job && (!rewritten || to != Drop) {
+			// ^Z, and the main child is not in the group that has the terminal, or not alone. The shell waits for us.
+			s.stop()
+		}
 	}
 }
 

@@ -32,12 +32,12 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // spawn starts the command and returns its pid. What it inherits is what we came with: descriptors, directory, environment,
 // signal mask; Go puts back the RLIMIT_NOFILE that its runtime raised (golang/go#46279) and the default actions of the signals
 // that were caught. It returns once the command is executed, and thus in its process group: a signal for the group that is
-// sent right after cannot be lost.
-func spawn(command []string, group Group) (pid int, err error) {
+// sent right after cannot be lost. With takeTerminal, the one at stdin becomes the controlling one of its new session.
+func spawn(command []string, group Group, takeTerminal bool) (pid int, err error) {
 	name := command[0]
 	var denied error
 	for _, file := range candidates(name) {
-		pid, err = forkExec(file, command, group)
+		pid, err = forkExec(file, command, group, takeTerminal)
 		switch {
 		case err == nil:
 			return pid, nil
@@ -92,18 +92,14 @@ func searchPath() string {
 	return defaultPath
 }
 
-func forkExec(file string, command []string, group Group) (int, error) {
+func forkExec(file string, command []string, group Group, takeTerminal bool) (int, error) {
 	attributes := &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: group == GroupOwn, Setsid: group == GroupSession},
-	}
-	if group == GroupSession {
-		_, err := unix.IoctlGetTermios(0, unix.TCGETS)
-		attributes.Sys.Setctty = err == nil
+		Sys:   &syscall.SysProcAttr{Setpgid: group == GroupOwn, Setsid: group == GroupSession, Setctty: takeTerminal},
 	}
 	pid, err := syscall.ForkExec(file, command, attributes)
-	if attributes.Sys.Setctty && errors.Is(err, unix.EPERM) { // it is another session's
+	if takeTerminal && errors.Is(err, unix.EPERM) { // it has become another session's
 		attributes.Sys.Setctty = false
 		pid, err = syscall.ForkExec(file, command, attributes)
 	}

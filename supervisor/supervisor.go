@@ -153,17 +153,17 @@ func (s *Supervisor) startMain() *StartError {
 			defer undo()
 		}
 	}
-	if s.config.Group == GroupSession {
-		s.terminal.leave(time.Now())
-	}
-	pid, err := spawn(s.config.Command, s.config.Group)
+	s.terminal.job = !s.init && !leader()
+	take := s.config.Group == GroupSession && s.terminal.leave(time.Now())
+	pid, err := spawn(s.config.Command, s.config.Group, take)
 	if err != nil {
 		return err.(*StartError) //nolint:errorlint,forcetypeassert // spawn returns nothing else
 	}
 	s.mainPID = pid
 	if s.config.Group == GroupOwn {
-		s.terminal.given = giveTerminal(pid)
-		s.terminal.early = s.terminal.given
+		_, err := foreground()
+		s.terminal.ours = err == nil
+		s.terminal.give(pid)
 	}
 	return nil
 }
@@ -208,9 +208,7 @@ func (s *Supervisor) loop() int {
 			s.woken(time.Now())
 		}
 	}
-	if s.terminal.given {
-		takeTerminal()
-	}
+	s.terminal.take()
 	code, reason := policy.ExitCode(status(s.mainStatus), s.config.ExitCodes, s.harshest, s.config.ExitCode)
 	s.reportExit(time.Now(), code, reason)
 	s.writeMetrics(time.Now())

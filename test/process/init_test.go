@@ -88,7 +88,7 @@ func TestStopDelay(t *testing.T) {
 	}
 }
 
-// tini#95, dumb-init#212: daemonized children got SIGKILL without a SIGTERM. s6-overlay#534: a grace that lasts although nothing
+// tini#95, tini#167, tini#229, dumb-init#212: daemonized children got SIGKILL without a SIGTERM. s6-overlay#534: a grace that lasts although nothing
 // runs.
 func TestDrain(t *testing.T) {
 	const daemon = `(trap 'sleep 0.1; echo drained; exit 0' TERM; echo daemon; while :; do sleep 0.02; done) & read x; exit 4`

@@ -247,7 +247,7 @@ func signalUntil(t *testing.T, cmd *exec.Cmd, sig unix.Signal, lines *bufio.Read
 	}
 }
 
-// golang/go#37942, runc#3368: Go programs forwarded the SIGURG of their own runtime. The control: SIGUSR1 arrives.
+// golang/go#37942, runc#3368, doitintl/secrets-init#34: Go programs forwarded the SIGURG of their own runtime. The control: SIGUSR1 arrives.
 func TestSIGURGStaysHere(t *testing.T) {
 	cmd := command(t, "--", "/bin/sh", "-c", `trap 'echo urg' URG; trap 'echo usr1; exit 0' USR1; echo ready; while :; do sleep 0.05; done`)
 	lines := started(t, cmd)
@@ -337,7 +337,8 @@ func TestAllStandardStreamsClosed(t *testing.T) {
 	}
 }
 
-// PID 1 reaps orphans; the control, a shell that execs sleep, leaves them zombies.
+// PID 1 reaps orphans, tens of thousands of which fill the pids cgroup otherwise (elastic/docs#2982, DUMB#344); the control, a
+// shell that execs cat, leaves them zombies.
 func TestOrphansAreReaped(t *testing.T) {
 	const orphans = 200
 	script := fmt.Sprintf(`i=0; while [ $i -lt %d ]; do (: & ); i=$((i+1)); done
