@@ -36,7 +36,7 @@ func TestDocumentedRules(t *testing.T) {
 			{"comm=java,count=2,within=1m", 0, "propagate", 137},
 			{"comm=java", 2, "stop", 137},
 		},
-		"stop ancestor=php-fpm*": {
+		"stop count>=5": {
 			{"comm=php-fpm,ancestor=php-fpm,count=4,within=50s", 2, "continue", 0},
 			{"comm=php-fpm,ancestor=php-fpm", 1, "stop", 137},
 		},

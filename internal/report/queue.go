@@ -80,6 +80,13 @@ func (q *queue) hasLost() bool {
 	return q.losses > 0
 }
 
+// full reports whether a line may not fit.
+func (q *queue) full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.used+maxLineBytes > len(q.ring)
+}
+
 // hold has nothing written before a moment, which a zero time ends.
 func (q *queue) hold(until time.Time) {
 	q.mu.Lock()

@@ -45,7 +45,7 @@ type Options struct {
 	MetricsFile string
 }
 
-// Reporter writes events. Its methods never block, and are for one goroutine.
+// Reporter writes events. Its methods are for one goroutine, and never block but for Exit and Flush, at the end.
 type Reporter struct {
 	options Options
 	queue   *queue // nil if nothing is ever written
@@ -423,8 +423,11 @@ func (r *Reporter) Warning(at time.Time, v Warning) {
 	r.emit(at, zerolog.WarnLevel, "warning", printable(v.Text), func(*zerolog.Event) {})
 }
 
-// Exit reports the end.
+// Exit reports the end. Where a reader was slow it waits for room in the queue, a quarter of a second at most.
 func (r *Reporter) Exit(at time.Time, v Exit) {
+	if r.queue != nil && r.queue.full() {
+		r.queue.flush(lastWordsWait) // of all lines this is the one to have
+	}
 	if name := r.options.TerminationLog; name != "" && r.files != nil && v.Kills > 0 {
 		message, create := terminationMessage(r.told, v), r.options.CreateTerminationLog
 		r.files.Do(func() { leaveTerminationMessage(name, message, create) })
@@ -460,6 +463,9 @@ func (r *Reporter) Exit(at time.Time, v Exit) {
 		memory(e, v.Memory)
 	})
 }
+
+// lastWordsWait is how long the exit event waits for room, where a reader was slow.
+const lastWordsWait = 250 * time.Millisecond
 
 // Reaped reports an orphan that ended.
 func (r *Reporter) Reaped(at time.Time, v Reaped) {

@@ -269,9 +269,9 @@ func TestPendingAtStart(t *testing.T) {
 	const send = `use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM)); kill "TERM", $$; exec @ARGV`
 	// It may come before the command catches it, which ends it with 143.
 	const receive = `use POSIX; $SIG{TERM} = sub { exit 3 }; sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGTERM)); sleep 2; exit 4`
-	count := func(program ...string) (got int) {
+	count := func(init ...string) (got int) {
 		for range tries {
-			cmd := exec.Command(perl, append(append([]string{"-e", send}, program...), perl, "-e", receive)...)
+			cmd := program(perl, append(append([]string{"-e", send}, init...), perl, "-e", receive)...)
 			if code, _, _ := run(t, cmd); code == 3 || code == 128+15 {
 				got++
 			}
