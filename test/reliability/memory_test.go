@@ -22,7 +22,7 @@ func soak() time.Duration {
 }
 
 // Memory is at its limit all the time, since a process that takes too much is started anew whenever the kernel has killed
-// it. We live on, signals get through, and each kill that the kernel counts has exactly one event.
+// it. We live on, signals get through, and each kill that the kernel counts has exactly one event, but for one after our last look.
 func TestMemoryAtItsLimit(t *testing.T) {
 	memory := testcgroup.New(t, 48<<20)
 	const script = `trap 'echo usr1' USR1; trap 'exit 7' TERM
@@ -49,7 +49,9 @@ func TestMemoryAtItsLimit(t *testing.T) {
 		certainties[e.String("certainty")+" "+e.String("process", "executable", "name")]++
 	}
 	t.Logf("%d kills, %d events %v; the worst of %d signals took %s, the end %s", counted, len(events), certainties, signals, worst.Round(time.Microsecond), took.Round(time.Millisecond))
-	if code != 7 || len(events) != counted || counted < signals || worst > time.Second {
+	// The processes go on until our own end, so that one more may be killed after our last look.
+	missed := counted - len(events)
+	if code != 7 || missed < 0 || missed > 1 || counted < signals || worst > time.Second {
 		t.Errorf("exit code %d, %d events, %d counted by the kernel; the worst signal took %s; %q", code, len(events), counted, worst, r.errs.String())
 	}
 }
