@@ -104,6 +104,7 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 func (s *Supervisor) lookOnce(now time.Time) {
 	if s.group != nil {
 		s.readCounters(now)
+		s.watch.closed = true
 		if s.engine.Unclaimed() > 0 {
 			s.look(now, true)
 			return

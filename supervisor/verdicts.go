@@ -58,6 +58,9 @@ func (s *Supervisor) judge(now time.Time) { s.conclude(now, s.engine.Judge(now))
 // conclude reports the verdicts and lets the policy decide on each.
 func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 	for _, v := range verdicts {
+		if !v.OOM && s.watch.closed {
+			continue // whether it was counted is not known any more
+		}
 		if !v.OOM {
 			s.reportSIGKILL(now, v)
 			s.decide(now, v)

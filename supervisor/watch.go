@@ -49,6 +49,9 @@ type watch struct {
 	lookAgainAt  time.Time // zero without a kill to be explained
 	roseAt       time.Time // when the last kill was counted
 	counterFault bool
+	// closed says that the last look was taken: what is counted later belongs to nobody's end, and who is started anew again
+	// and again must not keep the container from ending.
+	closed bool
 }
 
 // openRest opens what the start could do without. The kills that count are those since the baseline, from before the main
@@ -64,6 +67,9 @@ func (w *watch) openRest(g *memcg.Group) {
 // readCounters reports a rise to the engine. It must come after the last death that was observed.
 func (s *Supervisor) readCounters(now time.Time) {
 	w := &s.watch
+	if w.closed {
+		return
+	}
 	counters, err := s.group.Counters()
 	if err != nil {
 		if !w.counterFault { // ENODEV: the cgroup was removed under us
