@@ -9,6 +9,47 @@ import (
 // maxAncestors bounds the chain: an event holds it all.
 const maxAncestors = 8
 
+// departedKept is how many processes that have left the table are remembered as ancestors: who waits for a victim ends
+// together with it as a rule, a pipeline and its shell at once, and may be seen to have ended first.
+const departedKept = 128
+
+// departed are the last processes that have left the table. The zero value remembers nobody.
+type departed struct {
+	ring [departedKept]kin
+	next int
+}
+
+// kin is what a chain of ancestors needs of one process.
+type kin struct {
+	pid, parentPID int
+	startTime      uint64
+	comm           string
+}
+
+func (d *departed) add(p *Process) {
+	d.ring[d.next] = kin{p.PID, p.ParentPID, p.StartTime, p.Comm}
+	d.next = (d.next + 1) % departedKept
+}
+
+// find returns the last process that had the pid and was not born after the given time: a pid is used anew.
+func (d *departed) find(pid int, notAfter uint64) (kin, bool) {
+	for i := range departedKept {
+		a := d.ring[(d.next-1-i+departedKept)%departedKept]
+		if a.pid == pid && a.startTime <= notAfter {
+			return a, true
+		}
+	}
+	return kin{}, false
+}
+
+// ancestor returns who has the pid, or had it when a process was born that started at the given time.
+func (t *Tracker) ancestor(pid int, notAfter uint64) (kin, bool) {
+	if p := t.table[pid]; p != nil && p.StartTime <= notAfter {
+		return kin{p.PID, p.ParentPID, p.StartTime, p.Comm}, true
+	}
+	return t.departed.find(pid, notAfter)
+}
+
 // ticksPerSecond is USER_HZ, in which /proc/PID/stat gives times; it is 100 on every architecture that Go knows.
 const ticksPerSecond = 100
 
@@ -19,16 +60,16 @@ func (t *Tracker) lineage(p *Process) {
 	if p.PID == t.main {
 		return
 	}
-	for pid := p.ParentPID; len(p.Ancestors) < maxAncestors; {
-		ancestor := t.table[pid]
-		if ancestor == nil {
+	for pid, born := p.ParentPID, p.StartTime; len(p.Ancestors) < maxAncestors; {
+		ancestor, known := t.ancestor(pid, born)
+		if !known {
 			return
 		}
-		p.Ancestors = append(p.Ancestors, Ancestor{ancestor.PID, ancestor.Comm})
-		if pid == t.main || ancestor.ParentPID == pid {
+		p.Ancestors = append(p.Ancestors, Ancestor{ancestor.pid, ancestor.comm})
+		if pid == t.main || ancestor.parentPID == pid {
 			return
 		}
-		pid = ancestor.ParentPID
+		pid, born = ancestor.parentPID, ancestor.startTime
 	}
 }
 

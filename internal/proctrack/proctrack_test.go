@@ -260,3 +260,32 @@ func TestNilTracker(t *testing.T) {
 	}
 	tracker.Close()
 }
+
+// A shell and the process that it waits for end at once, and the shell may be seen to have ended first.
+func TestAncestorsThatAreGone(t *testing.T) {
+	tracker := newTracker(t)
+	child, grandchild, _ := family(t)
+	tracker.SetMain(child, time.Now())
+	tracker.Look(time.Now(), true)
+	victim := tracker.table[grandchild]
+	if victim == nil || tracker.table[child] == nil {
+		t.Fatal("not found")
+	}
+	tracker.Forget(child)
+	p := *victim
+	tracker.lineage(&p)
+	if len(p.Ancestors) != 1 || p.Ancestors[0] != (Ancestor{child, "sh"}) {
+		t.Errorf("%+v", p.Ancestors)
+	}
+	p.StartTime = 1 // older than the shell: that was not its parent, but somebody with the same pid
+	if tracker.lineage(&p); len(p.Ancestors) > 0 {
+		t.Errorf("a reused pid: %+v", p.Ancestors)
+	}
+	for i := range departedKept {
+		tracker.departed.add(&Process{PID: -1 - i})
+	}
+	p = *victim
+	if tracker.lineage(&p); len(p.Ancestors) > 0 {
+		t.Errorf("remembered for ever: %+v", p.Ancestors)
+	}
+}

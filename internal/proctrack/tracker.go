@@ -83,12 +83,14 @@ type Tracker struct {
 	young   []*Process
 	youngAt time.Time  // when the young were looked at last
 	zombies []*Process // seen to have ended, and not told of
-	epoll   int
-	events  [64]unix.EpollEvent
-	pidfds  pidfdBudget
-	lines   *lineReader
-	execs   *execWatch // nil without
-	page    uint64
+	// departed may still be the ancestors of somebody whose end is noticed later.
+	departed departed
+	epoll    int
+	events   [64]unix.EpollEvent
+	pidfds   pidfdBudget
+	lines    *lineReader
+	execs    *execWatch // nil without
+	page     uint64
 }
 
 // New returns a tracker that reads the proc file system at mount, "/proc" except in tests. An error means that nothing
@@ -264,5 +266,6 @@ func (t *Tracker) drop(p *Process) {
 	p.youth = 0
 	if t.table[p.PID] == p {
 		delete(t.table, p.PID)
+		t.departed.add(p)
 	}
 }
