@@ -66,6 +66,9 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 			s.decide(now, v)
 			continue
 		}
+		if v.Limit == attribution.LimitUnknown && s.ranInto(v) {
+			v.Limit = attribution.OwnLimit
+		}
 		s.kills++
 		s.reportOOMKill(now, v)
 		s.decide(now, v)

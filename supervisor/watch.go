@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oominit/oominit/internal/attribution"
@@ -84,6 +85,9 @@ func (s *Supervisor) readCounters(now time.Time) {
 		w.nestedLimitAt = now
 	}
 	if counters.LimitHit > w.last.LimitHit {
+		if s.group.Version == memcg.V1 { // each kill by it is one, since the kernel tries once more before
+			w.ownLimitAt = now
+		}
 		w.limitHits += counters.LimitHit - w.last.LimitHit
 		if now.Sub(w.limitHitAt) >= limitHitEvery {
 			s.report.LimitHit(now, report.LimitHit{Hits: w.limitHits, Memory: s.memory()})
@@ -99,8 +103,9 @@ func (s *Supervisor) readCounters(now time.Time) {
 	w.last = counters
 }
 
-// whichLimit says whose limit ran out, of a kill that was just counted. On v2 the counter of our own limit tells. On v1
-// only the peak does, and only the first time that it comes to the limit; after that, usage near the limit speaks for it.
+// whichLimit says whose limit ran out, of a kill that was just counted. On v2 the counter of our own limit tells, on v1 that
+// of its hits. Where the kernel does not count those (memcg.Counters), only the peak does, and only the first time that it
+// comes to the limit; after that, usage near the limit speaks for it, or what the victim had (ranInto).
 func (s *Supervisor) whichLimit(now time.Time) attribution.Limit {
 	w := &s.watch
 	switch {
@@ -115,6 +120,14 @@ func (s *Supervisor) whichLimit(now time.Time) attribution.Limit {
 	default:
 		return attribution.LimitUnknown
 	}
+}
+
+// ranInto reports whether the own limit must have run out for a victim whose limit is not known: with its memory, which is
+// back, usage would be there. What it had at the last look is the least that it had.
+func (s *Supervisor) ranInto(v attribution.Verdict) bool {
+	back := slices.Contains(v.Evidence, attribution.WaitStatus) || slices.Contains(v.Evidence, attribution.PidfdStatus)
+	usage, limit := s.usageAndLimit()
+	return back && limit != memcg.Unlimited && usage+max(v.Process.ResidentBytes, v.Process.PeakBytes) >= limit-limit/10
 }
 
 // look finds out what happened: who was born, who died, what was counted. With full, the memory of the processes is read

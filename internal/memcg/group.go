@@ -24,6 +24,7 @@ type Group struct {
 	limit    int
 	peak     int
 	limitHit int     // v1 only: on v2 it is a line of events
+	swapHit  int     // v1 only: the same of the limit with swap
 	local    int     // v2 only: the events of this cgroup without those below it, Linux 5.2
 	nested   *nested // v1 only: on v2 events tell of those below too
 
@@ -52,7 +53,7 @@ func Open(root string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{Location: location, dir: path.Join(root, location.Dir), usage: -1, limit: -1, peak: -1, limitHit: -1, local: -1}
+	g := &Group{Location: location, dir: path.Join(root, location.Dir), usage: -1, limit: -1, peak: -1, limitHit: -1, swapHit: -1, local: -1}
 	g.events, err = openFile(path.Join(g.dir, location.Version.eventsFile()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
@@ -71,6 +72,7 @@ func (g *Group) OpenRest() {
 	if g.Version == V1 {
 		names = [...]string{"memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}
 		g.limitHit = openOptional(path.Join(g.dir, "memory.failcnt"))
+		g.swapHit = openOptional(path.Join(g.dir, "memory.memsw.failcnt"))
 		g.nested = newNested(g.dir)
 	}
 	g.usage = openOptional(path.Join(g.dir, names[0]))
@@ -90,7 +92,7 @@ func (g *Group) OpenRest() {
 func (g *Group) Close() error {
 	var errs []error
 	g.nested.close()
-	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit, g.local} {
+	for _, fd := range []int{g.events, g.usage, g.limit, g.peak, g.limitHit, g.swapHit, g.local} {
 		if fd > 0 {
 			errs = append(errs, unix.Close(fd))
 		}
@@ -110,8 +112,10 @@ func (g *Group) Counters() (Counters, error) {
 	if !ok {
 		return Counters{}, fmt.Errorf("%w: %s has no oom_kill line (it came with Linux 4.13)", ErrUnsupported, g.Version.eventsFile())
 	}
-	if g.limitHit >= 0 {
-		counters.LimitHit, _ = g.readBytes(g.limitHit)
+	if g.Version == V1 {
+		hits, _ := g.readBytes(g.limitHit)
+		swap, _ := g.readBytes(g.swapHit)
+		counters.LimitHit = hits + swap
 	}
 	counters.OwnOOM = counters.OOM
 	if g.local >= 0 {
@@ -141,8 +145,8 @@ func (g *Group) Limit() (limit Bytes, ok bool) { return g.readBytes(g.limit) }
 func (g *Group) Peak() (peak Bytes, ok bool) { return g.readBytes(g.peak) }
 
 // PeakAtLimit reports whether usage ever came within 1 MiB of the cgroup's own limit; each CPU charges some pages ahead.
-// If it did not, an OOM kill was not this limit's doing. On v1 nothing tells more: memory.failcnt stays 0 where a limit
-// with swap is hit instead, as Docker sets it.
+// If it did not, an OOM kill was not this limit's doing. On v1 nothing tells more where the limit with swap is hit first, as
+// Docker sets it, and the kernel does not count that: see Counters.LimitHit.
 func (g *Group) PeakAtLimit() bool {
 	const slack = 1 << 20
 	limit, ok := g.Limit()

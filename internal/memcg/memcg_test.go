@@ -207,6 +207,7 @@ func TestOpenV1(t *testing.T) {
 		"proc/self/cgroup": "4:memory:/docker/abc\n0::/\n", "proc/self/mountinfo": mountDocker,
 		dir + "memory.oom_control":    "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
 		dir + "memory.failcnt":        "6\n",
+		dir + "memory.memsw.failcnt":  "3\n",
 		dir + "memory.limit_in_bytes": "9223372036854771712\n",
 	}))
 	if err != nil {
@@ -214,7 +215,7 @@ func TestOpenV1(t *testing.T) {
 	}
 	g.OpenRest()
 	defer func() { _ = g.Close() }()
-	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 5, LimitHit: 6}) {
+	if c, err := g.Counters(); err != nil || c != (Counters{OOMKill: 5, LimitHit: 9}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	if limit, ok := g.Limit(); !ok || limit != Unlimited {

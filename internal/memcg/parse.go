@@ -18,7 +18,8 @@ type Counters struct {
 	// NestedKill counts the processes that the OOM killer took in cgroups below this one since Open; v1 only, where OOMKill
 	// does not include them.
 	NestedKill uint64
-	// LimitHit counts how often usage was about to exceed this cgroup's limit: max on v2, memory.failcnt on v1.
+	// LimitHit counts how often usage was about to exceed this cgroup's limit: max on v2; on v1 memory.failcnt and
+	// memory.memsw.failcnt together. Recent kernels leave the latter at 0 (measured on 6.18; 6.1 counts).
 	LimitHit uint64
 	// OOMGroupKill counts kills of the whole cgroup because of memory.oom.group; v2, Linux 5.17.
 	OOMGroupKill uint64
