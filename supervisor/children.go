@@ -118,12 +118,18 @@ func (s *Supervisor) settle(now time.Time) {
 	if s.state != settling {
 		return
 	}
-	if s.engine.Unclaimed() > 0 && s.alone() {
+	if s.engine.Unclaimed() > 0 && (s.alone() || s.allCleared()) {
 		s.conclude(now, s.engine.Finish(now)) // nobody is left who could still turn out to be the victim
 	}
 	if s.engine.Unclaimed() == 0 && (s.hurry || !s.hook.busy()) {
 		s.on(killsExplained)
 	}
+}
+
+// allCleared reports whether everybody who is left was seen alive when the victim of the last counted kill no longer could be:
+// the victim is gone, and to wait for it would only give the others time.
+func (s *Supervisor) allCleared() bool {
+	return s.engine.Candidates() == 0 && s.tracker.AllAliveSince(s.watch.roseAt.Add(attribution.MarkedWithin))
 }
 
 // alone reports whether no process is left that we could learn anything from.

@@ -61,6 +61,9 @@ func (e *Engine) Bodies() (n uint64) {
 	return n
 }
 
+// Candidates returns how many deaths may still explain a kill.
+func (e *Engine) Candidates() int { return len(e.candidates) }
+
 // Rose reports that the counter rose by kills, first seen at the given time.
 func (e *Engine) Rose(kills uint64, limit Limit, at time.Time) {
 	if kills > 0 {

@@ -172,6 +172,20 @@ func (t *Tracker) Dying() bool {
 	return false
 }
 
+// AllAliveSince reports whether a look after the given time has shown of everybody who is here that no SIGKILL had been sent
+// to them, or how they end.
+func (t *Tracker) AllAliveSince(at time.Time) bool {
+	if t == nil || len(t.fresh) > 0 || t.passed > 0 {
+		return false
+	}
+	for _, p := range t.table {
+		if !p.endReported && !p.AliveAt.After(at) {
+			return false
+		}
+	}
+	return true
+}
+
 // AllKept reports whether ScanKept looks at everybody who was found.
 func (t *Tracker) AllKept() bool {
 	return t != nil && len(t.fresh) == 0 && t.pidfds.kept == len(t.table)

@@ -134,6 +134,16 @@ func (c *Cgroup) CountedKills() (int, error) {
 	return int(control.GetOomKill()), nil
 }
 
+// Usage is the memory that is charged to the cgroup, in bytes.
+func (c *Cgroup) Usage(t testing.TB) uint64 {
+	t.Helper()
+	metrics, err := c.control.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metrics.GetMemory().GetUsage().GetUsage()
+}
+
 // remove waits until the last process has left.
 func (c *Cgroup) remove(t testing.TB) {
 	deadline := time.Now().Add(10 * time.Second)
