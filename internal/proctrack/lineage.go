@@ -44,6 +44,9 @@ func (d *departed) find(pid int, notAfter uint64) (kin, bool) {
 
 // ancestor returns who has the pid, or had it when a process was born that started at the given time.
 func (t *Tracker) ancestor(pid int, notAfter uint64) (kin, bool) {
+	if pid <= 0 { // the parent is in no namespace that we see
+		return kin{}, false
+	}
 	if p := t.table[pid]; p != nil && p.StartTime <= notAfter {
 		return kin{p.PID, p.ParentPID, p.StartTime, p.Comm}, true
 	}

@@ -277,6 +277,11 @@ func TestAncestorsThatAreGone(t *testing.T) {
 	if len(p.Ancestors) != 1 || p.Ancestors[0] != (Ancestor{child, "sh"}) {
 		t.Errorf("%+v", p.Ancestors)
 	}
+	p.ParentPID = 0 // that of an exec'd session's first process
+	if tracker.lineage(&p); len(p.Ancestors) > 0 {
+		t.Errorf("nobody has pid 0: %+v", p.Ancestors)
+	}
+	p = *victim
 	p.StartTime = 1 // older than the shell: that was not its parent, but somebody with the same pid
 	if tracker.lineage(&p); len(p.Ancestors) > 0 {
 		t.Errorf("a reused pid: %+v", p.Ancestors)
