@@ -26,7 +26,8 @@ type queue struct {
 	used    int
 	writing bool
 	losses  uint64    // lines that were not written, since takeLost
-	until   time.Time // nothing is written before it
+	until   time.Time // nothing is written before it,
+	free    int       // but for that many bytes at the start, which were there before
 
 	bound chan struct{} // closed once run has its thread
 	more  chan struct{} // of size 1: there is something to write
@@ -87,19 +88,31 @@ func (q *queue) full() bool {
 	return q.used+maxLineBytes > len(q.ring)
 }
 
-// hold has nothing written before a moment, which a zero time ends.
+// hold has no line written before a moment that is put from now on; a zero time ends that. Lines that wait for the thread
+// only may go: they were put when it was safe to write them.
 func (q *queue) hold(until time.Time) {
 	q.mu.Lock()
+	if q.left() <= 0 {
+		q.free = q.used
+	}
 	q.until = until
 	q.mu.Unlock()
 }
 
-// await waits for the end of hold.
+// left is how long lines are held still.
+func (q *queue) left() time.Duration {
+	if q.until.IsZero() {
+		return 0
+	}
+	return time.Until(q.until)
+}
+
+// await waits for the end of hold, or until there is a line that it is not for.
 func (q *queue) await() {
 	for {
 		q.mu.Lock()
-		left := time.Until(q.until)
-		if q.until.IsZero() {
+		left := q.left()
+		if q.free > 0 {
 			left = 0
 		}
 		q.mu.Unlock()
@@ -169,6 +182,7 @@ func (q *queue) next(line []byte) (n int) {
 	if n > 0 {
 		q.start = (q.start + n) % len(q.ring)
 		q.used -= n
+		q.free = max(0, q.free-n)
 		q.writing = true
 	}
 	return n

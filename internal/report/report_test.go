@@ -234,3 +234,18 @@ func TestHold(t *testing.T) {
 		t.Errorf("not written: %d, %v", n, err)
 	}
 }
+
+// What was put before the holding is written during it: with its writer late by a moment, an event waited for as long as the
+// limit was hit.
+func TestHoldIsForLaterLines(t *testing.T) {
+	q := &queue{ring: make([]byte, queueBytes), more: make(chan struct{}, 1)}
+	var line [maxLineBytes]byte
+	q.put([]byte("before\n"))
+	q.hold(time.Now().Add(time.Hour))
+	q.put([]byte("during\n"))
+	q.hold(time.Now().Add(2 * time.Hour))
+	q.await()
+	if n := q.next(line[:]); string(line[:n]) != "before\n" || q.free != 0 || q.left() < time.Hour {
+		t.Errorf("%q, %d bytes free, held for %s", line[:n], q.free, q.left())
+	}
+}

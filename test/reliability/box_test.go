@@ -207,6 +207,23 @@ func (r *running) census() (threads, descriptors int) {
 	return count("task"), count("fd")
 }
 
+// watching counts the descriptors with which PID 1 watches processes: pidfds and stat files.
+func (r *running) watching() (n int) {
+	r.t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, e := range entries {
+		file, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err == nil && (file == "anon_inode:[pidfd]" || strings.HasPrefix(file, "/proc/") && strings.HasSuffix(file, "/stat")) {
+			n++
+		}
+	}
+	return n
+}
+
 // newGroup makes a cgroup of a v1 controller that the test's end removes, and writes its files.
 func newGroup(t *testing.T, controller string, files map[string]int) string {
 	t.Helper()

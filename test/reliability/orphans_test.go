@@ -31,7 +31,7 @@ func TestOrphans(t *testing.T) {
 	in := box{env: []string{fmt.Sprint("TESTPROC_ORPHANS=", each)}}
 	r := in.start(t, testproc.Build(t), "--", "/bin/sh", "-c", orphanScript, actor, "", fmt.Sprint(children))
 	r.await("ready")
-	threads, descriptors := r.census()
+	threads, _ := r.census()
 	begun := time.Now()
 	r.say("go")
 	var worst time.Duration
@@ -47,11 +47,8 @@ func TestOrphans(t *testing.T) {
 		t.Error(line)
 	}
 	took := time.Since(begun)
-	after, descriptorsAfter := 0, 0
-	until(t, "the descriptors are given back", func() bool {
-		after, descriptorsAfter = r.census()
-		return descriptorsAfter <= descriptors+4 // what watches the command, and the starts of programs, is opened after the start
-	})
+	until(t, "the descriptors are given back", func() bool { return r.watching() <= 2 }) // of the command
+	after, _ := r.census()
 	r.say("end")
 	code, _ := r.end()
 	t.Logf("%d orphans in %s; the worst of %d signals took %s", each*children, took.Round(time.Millisecond), children, worst.Round(time.Microsecond))
