@@ -91,6 +91,38 @@ func TestLookAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Who is known is looked at without taking memory: at the limit there is none, and each page that we take is one more reason
+// for the kernel to kill.
+func TestKnownProcessesTakeNoMemory(t *testing.T) {
+	sleepers(t, 100) // more than have their stat file kept open
+	tracker := settled(t)
+	now := time.Now()
+	nothing := func(Death) {}
+	answered := func() bool {
+		for _, p := range tracker.table {
+			if p.commOfLine != p.Comm {
+				return false
+			}
+		}
+		return true
+	}
+	for !answered() { // the test's own time limit ends it
+		tracker.Refresh(now)
+		tracker.lines.collect(tracker.learnLine)
+		runtime.Gosched()
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		tracker.newest, _ = tracker.proc.newest()
+		tracker.lines.collect(tracker.learnLine)
+		tracker.Scan(now, nothing)
+		tracker.ScanKept(now, nothing)
+		tracker.Refresh(now)
+	})
+	if allocations > 10 { // the kernel's own threads change their names all the time
+		t.Errorf("%.2f allocations", allocations)
+	}
+}
+
 // What short-lived processes cost, a hundred at a time: each is found, has ended, and is passed over.
 func BenchmarkHundredForks(b *testing.B) {
 	tracker := settled(b)

@@ -53,9 +53,6 @@ func (r *lineReader) run() {
 	for question := range r.asked {
 		question.line = r.line(question.pid, buffer[:])
 		question.exe = r.exe(question.pid, buffer[:])
-		if question.line == "" && question.exe == "" {
-			continue
-		}
 		select {
 		case r.read <- question:
 		default: // nobody collects: the next question will bring another chance
@@ -115,7 +112,12 @@ func (t *Tracker) askLine(p *Process) {
 
 // learnLine takes an answer over, if the process is still the one that was asked about.
 func (t *Tracker) learnLine(answer lineOf) {
-	if p := t.table[answer.pid]; p != nil && p.StartTime == answer.startTime {
+	p := t.table[answer.pid]
+	if p == nil || p.StartTime != answer.startTime {
+		return
+	}
+	// In the middle of an exec there is none. A grown process without one is not asked again and again.
+	if answer.line != "" || answer.exe != "" || p.youth == 0 {
 		p.CommandLine, p.Exe, p.commOfLine = answer.line, answer.exe, answer.comm
 	}
 }

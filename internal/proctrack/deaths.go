@@ -92,9 +92,9 @@ func (t *Tracker) look(p *Process) (stat, presence) {
 	var s stat
 	var found presence
 	if p.statFD >= 0 {
-		s, found = t.proc.keptStat(p.statFD)
+		s, found = t.proc.keptStat(p.statFD, p.Comm)
 	} else {
-		s, found = t.proc.stat(p.PID)
+		s, found = t.proc.stat(p.PID, p.Comm)
 	}
 	switch found {
 	case present:
@@ -165,7 +165,7 @@ func (t *Tracker) Dying() bool {
 		if p.statFD < 0 {
 			return true
 		}
-		if s, found := t.proc.keptStat(p.statFD); found == unsure || found == present && !s.zombie() {
+		if s, found := t.proc.keptStat(p.statFD, p.Comm); found == unsure || found == present && !s.zombie() {
 			return true
 		}
 	}

@@ -128,7 +128,7 @@ func (t *Tracker) discover(pid int, now time.Time, atOnce bool) {
 		return
 	}
 	if known := t.table[pid]; known != nil {
-		if s, found := t.proc.stat(pid); found != present || known.StartTime == s.startTime {
+		if s, found := t.proc.stat(pid, known.Comm); found != present || known.StartTime == s.startTime {
 			return
 		}
 		t.drop(known) // the pid is somebody else now
@@ -154,7 +154,7 @@ func (t *Tracker) discover(pid int, now time.Time, atOnce bool) {
 // adopt looks at a process that was found and adds it to the table, unless it is already gone, or a zombie that no signal
 // ended. It reports false for one that is none of ours, as far as can be seen now; its pidfd is then left open.
 func (t *Tracker) adopt(pid, fd int, now time.Time) (done bool) {
-	s, found := t.proc.stat(pid)
+	s, found := t.proc.stat(pid, "")
 	if found != present || (s.zombie() && s.exitCode == 0 && s.flags&flagSignaled == 0) {
 		if status, ok := exitStatus(fd); ok && status.Signaled() && found == absent && t.init {
 			t.unseen = append(t.unseen, Death{Process{PID: pid, pidfd: -1, statFD: -1}, PidfdStatus, status})
@@ -210,7 +210,7 @@ func (t *Tracker) ancestry(pid int) (origin Origin, known bool) {
 		if p := t.table[pid]; p != nil {
 			return p.Origin, true
 		}
-		s, found := t.proc.stat(pid)
+		s, found := t.proc.stat(pid, "")
 		switch {
 		case found != present:
 			return Tree, false

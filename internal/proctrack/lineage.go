@@ -98,7 +98,7 @@ func (t *Tracker) Descendants() (pids []int) {
 	all := map[int]entry{}
 	// What was seen before an error counts.
 	_ = t.proc.pids(func(pid int) {
-		if s, found := t.proc.stat(pid); found == present {
+		if s, found := t.proc.stat(pid, ""); found == present {
 			all[pid] = entry{s.ppid, s.zombie()}
 		}
 	})

@@ -2,7 +2,6 @@ package proctrack
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ func (t *Tracker) shares(pid int) (shares, known bool) {
 	if !t.cgroup.known {
 		return false, false
 	}
-	n, found := t.proc.read(strconv.Itoa(pid) + "/cgroup")
+	n, found := t.proc.read(pid, "/cgroup")
 	if found != present {
 		return false, false
 	}

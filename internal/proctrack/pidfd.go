@@ -43,7 +43,7 @@ func (t *Tracker) keep(p *Process) {
 	}
 	if p.statFD = t.proc.keepStat(p.PID); p.statFD >= 0 {
 		b.kept++
-		_, _ = t.proc.keptStat(p.statFD) // the buffer is made now
+		_, _ = t.proc.keptStat(p.statFD, p.Comm) // the buffer is made now
 	}
 }
 

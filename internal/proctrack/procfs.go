@@ -15,6 +15,7 @@ type procfs struct {
 	dir     int // the directory of the mount, so that no later mount can hide it
 	loadavg int // -1 where there is none
 	buffer  [4096]byte
+	path    [64]byte
 }
 
 func openProcfs(mount string) (*procfs, error) {
@@ -60,15 +61,17 @@ const (
 	absent
 )
 
-// stat reads /proc/PID/stat. It never takes the mmap lock of the process.
-func (p *procfs) stat(pid int) (stat, presence) {
-	return p.parse(p.read(strconv.Itoa(pid) + "/stat"))
+// stat reads /proc/PID/stat of a process that was last known by a name, if it was known. It never takes the mmap lock of the
+// process.
+func (p *procfs) stat(pid int, known string) (stat, presence) {
+	n, found := p.read(pid, "/stat")
+	return p.parse(n, found, known)
 }
 
 // keepStat opens the stat file of a process, and returns -1 if it cannot.
 func (p *procfs) keepStat(pid int) (fd int) {
-	fd, err := unix.Openat(p.dir, strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	fd, errno := openAt(p.dir, p.name(pid, "/stat"))
+	if errno != 0 {
 		return -1
 	}
 	return fd
@@ -77,16 +80,16 @@ func (p *procfs) keepStat(pid int) (fd int) {
 // keptStat reads a stat file that was opened before. Unlike opening it, that takes no memory once it was done before
 // (seq_read_iter in fs/seq_file.c keeps its buffer, Linux 6.18), and the file is the process's even when its pid is
 // somebody else's.
-func (p *procfs) keptStat(fd int) (stat, presence) {
+func (p *procfs) keptStat(fd int, known string) (stat, presence) {
 	n, err := pread(fd, p.buffer[:])
-	return p.parse(n, presenceOf(err))
+	return p.parse(n, presenceOf(err), known)
 }
 
-func (p *procfs) parse(n int, found presence) (stat, presence) {
+func (p *procfs) parse(n int, found presence, known string) (stat, presence) {
 	if found != present {
 		return stat{}, found
 	}
-	s, ok := parseStat(p.buffer[:n])
+	s, ok := parseStat(p.buffer[:n], known)
 	if !ok {
 		return stat{}, unsure
 	}
@@ -95,7 +98,7 @@ func (p *procfs) parse(n int, found presence) (stat, presence) {
 
 // leader reports whether the id is that of a process and not of one of its threads (Tgid in /proc/PID/status).
 func (p *procfs) leader(pid int) bool {
-	n, found := p.read(strconv.Itoa(pid) + "/status")
+	n, found := p.read(pid, "/status")
 	if found != present {
 		return false
 	}
@@ -112,13 +115,21 @@ func (p *procfs) uid(pid int) uint32 {
 	return st.Uid
 }
 
-// read fills the buffer from the start of a file. One read gives the whole of a stat file.
-func (p *procfs) read(name string) (n int, found presence) {
-	fd, err := unix.Openat(p.dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		defer func() { _ = unix.Close(fd) }() // only read from
-		n, err = pread(fd, p.buffer[:])
+// name returns the path of a process's file below the mount, ended by a zero byte. It holds until the next call.
+func (p *procfs) name(pid int, file string) []byte {
+	name := strconv.AppendInt(p.path[:0], int64(pid), 10)
+	name = append(name, file...)
+	return append(name, 0)
+}
+
+// read fills the buffer from the start of a process's file. One read gives the whole of a stat file.
+func (p *procfs) read(pid int, file string) (n int, found presence) {
+	fd, errno := openAt(p.dir, p.name(pid, file))
+	if errno != 0 {
+		return 0, presenceOf(errno)
 	}
+	n, err := pread(fd, p.buffer[:])
+	closeRaw(fd)
 	return n, presenceOf(err)
 }
 

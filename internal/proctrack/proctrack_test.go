@@ -16,14 +16,14 @@ const statTail = " S 7 8 9 0 -1 1024 0 0 0 0 0 0 0 0 20 0 1 0 4711 4096 33 0 0 0
 
 func TestParseStat(t *testing.T) {
 	for _, comm := range []string{"sh", "", "a) b", "a\nb", `"'`, "\xff\xfe", "x) Z 1 1", "((", ")))"} {
-		s, ok := parseStat([]byte("12 (" + comm + ")" + statTail))
+		s, ok := parseStat([]byte("12 ("+comm+")"+statTail), "sh")
 		want := stat{pid: 12, comm: comm, state: 'S', ppid: 7, session: 9, flags: flagSignaled, threads: 1, startTime: 4711, rssPages: 33, exitCode: 9}
 		if !ok || s != want {
 			t.Errorf("%q: %+v %v", comm, s, ok)
 		}
 	}
 	for _, text := range []string{"", "12", "12 (a", "12 )a(", "(a)" + statTail, "x (a)" + statTail, "0 (a)" + statTail, "12 (a) S 1 2"} {
-		if s, ok := parseStat([]byte(text)); ok {
+		if s, ok := parseStat([]byte(text), ""); ok {
 			t.Errorf("%q: %+v", text, s)
 		}
 	}
@@ -37,7 +37,7 @@ func TestZombie(t *testing.T) {
 		"12 (a) Z 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 5 0 4711 0 0 0\n": false,
 		"12 (a) S 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0 0\n": false,
 	} {
-		if s, ok := parseStat([]byte(text)); !ok || s.zombie() != want {
+		if s, ok := parseStat([]byte(text), ""); !ok || s.zombie() != want {
 			t.Errorf("%q: %v, %v", text, s.zombie(), ok)
 		}
 	}
@@ -57,7 +57,7 @@ func TestNewestPID(t *testing.T) {
 func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("12 (x) Z 1 1)" + statTail))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if s, ok := parseStat(text); ok && s.pid <= 0 {
+		if s, ok := parseStat(text, "x"); ok && s.pid <= 0 {
 			t.Errorf("got %+v", s)
 		}
 	})

@@ -50,5 +50,16 @@ func pidfdOpen(pid int) (fd int, errno syscall.Errno) {
 	return int(r), errno
 }
 
+// openAt opens a file of a directory for reading. Unlike unix.Openat it copies no path: the name ends with a zero byte. It is not
+// raw, since where memory is at its limit it can take a while.
+func openAt(dir int, name []byte) (fd int, errno syscall.Errno) {
+	for {
+		r, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
+		if errno != unix.EINTR {
+			return int(r), errno
+		}
+	}
+}
+
 // closeRaw closes a descriptor that holds no data, and whose closing cannot fail or take long: a pidfd or a file of /proc.
 func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }

@@ -2,7 +2,6 @@ package proctrack
 
 import (
 	"bytes"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,20 +45,31 @@ const (
 // parseStat reads one /proc/PID/stat. The comm is chosen by the process and may imitate what follows it, so it ends at
 // the last ')' of the text. The exit code stays 0 where the kernel does not show it: it is guarded by the access mode
 // PTRACE_MODE_READ_FSCREDS, and denied looks the same as a clean end. Only another value means something.
-func parseStat(text []byte) (s stat, ok bool) {
+//
+// A process that is still called as known takes no memory: there may be none when it is looked at.
+func parseStat(text []byte, known string) (s stat, ok bool) {
 	open := bytes.IndexByte(text, '(')
 	closing := bytes.LastIndexByte(text, ')')
 	if open < 1 || closing < open {
 		return stat{}, false
 	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(text[:open])))
-	if err != nil || pid <= 0 {
+	s.pid = int(number(bytes.TrimRight(text[:open], " ")))
+	if s.pid <= 0 {
 		return stat{}, false
 	}
-	s.pid = pid
-	s.comm = string(text[open+1 : closing])
-	position := 0
-	for field := range bytes.FieldsSeq(text[closing+1:]) {
+	if comm := text[open+1 : closing]; string(comm) == known {
+		s.comm = known
+	} else {
+		s.comm = string(comm)
+	}
+	rest := text[closing+1:]
+	for position := 0; ; position++ {
+		var field []byte
+		field, rest = firstField(rest)
+		if len(field) == 0 {
+			// Kernels append fields; one that ends before the resident size is none.
+			return s, position > fieldRSS
+		}
 		switch position {
 		case fieldState:
 			s.state = field[0]
@@ -80,10 +90,21 @@ func parseStat(text []byte) (s stat, ok bool) {
 		case fieldExitCode:
 			s.exitCode = unix.WaitStatus(number(field))
 		}
-		position++
 	}
-	// Kernels append fields; one that ends before the resident size is none.
-	return s, position > fieldRSS
+}
+
+// firstField returns the first field of a text that is separated by blanks, and what comes after it. It is bytes.FieldsSeq
+// without a closure, which would take memory.
+func firstField(text []byte) (field, rest []byte) {
+	begin := 0
+	for begin < len(text) && (text[begin] == ' ' || text[begin] == '\n') {
+		begin++
+	}
+	end := begin
+	for end < len(text) && text[end] != ' ' && text[end] != '\n' {
+		end++
+	}
+	return text[begin:end], text[end:]
 }
 
 // number reads decimal digits up to the first other byte; a negative or overlong number gives 0.

@@ -224,7 +224,7 @@ func (t *Tracker) Child(pid int) Process {
 		return Process{PID: pid, pidfd: -1, statFD: -1}
 	}
 	t.lines.collect(t.learnLine)
-	s, found := t.proc.stat(pid)
+	s, found := t.proc.stat(pid, "")
 	ok := found == present
 	p := t.table[pid]
 	if p != nil && (!ok || p.StartTime == s.startTime) {

@@ -21,7 +21,7 @@ func ReadSeen(mount string, pid int) (Seen, bool) {
 		return Seen{}, false
 	}
 	defer proc.close()
-	s, found := proc.stat(pid)
+	s, found := proc.stat(pid, "")
 	return Seen{s.zombie(), s.open, s.exitCode}, found == present
 }
 
