@@ -63,6 +63,21 @@ func facts(v attribution.Verdict) policy.Verdict {
 const largestListed = 5
 
 func (s *Supervisor) reportOOMKill(now time.Time, v attribution.Verdict) {
+	e := s.oomKill(now, v)
+	s.report.OOMKill(now, e)
+	s.rehearseAt = now.Add(rehearseAgain)
+	if s.hook.thread == nil || s.hook.pid > 0 && v.Process.PID == s.hook.pid {
+		return
+	}
+	commandLine := ""
+	if e.Victim != nil {
+		commandLine = s.report.CommandLine(e.Victim.CommandLine)
+	}
+	s.tellHook(now, hookCall{s.report.OOMKillLine(now, e), hookVariables(e, commandLine)})
+}
+
+// oomKill puts a verdict into the words of report.
+func (s *Supervisor) oomKill(now time.Time, v attribution.Verdict) report.OOMKill {
 	e := report.OOMKill{
 		Certainty: string(v.Certainty), Evidence: evidence(v.Evidence), Limit: string(v.Limit), Memory: s.memory(), Kills: s.kills,
 	}
@@ -77,15 +92,7 @@ func (s *Supervisor) reportOOMKill(now time.Time, v attribution.Verdict) {
 		e.Victim, e.Role, e.Origin = &victim, role(v.Process), origin(v.Process)
 	}
 	e.Recorded = s.recorder.before(now)
-	s.report.OOMKill(now, e)
-	if s.hook.thread == nil || s.hook.pid > 0 && v.Process.PID == s.hook.pid {
-		return
-	}
-	commandLine := ""
-	if e.Victim != nil {
-		commandLine = s.report.CommandLine(e.Victim.CommandLine)
-	}
-	s.tellHook(now, hookCall{s.report.OOMKillLine(now, e), hookVariables(e, commandLine)})
+	return e
 }
 
 // metricsEvery is how often the metrics file is written while nothing else happens.
@@ -106,8 +113,8 @@ func (s *Supervisor) reportSIGKILL(now time.Time, v attribution.Verdict) {
 	})
 }
 
-// reportPolicy reports what follows from a kill.
-func (s *Supervisor) reportPolicy(now time.Time, v attribution.Verdict, d policy.Decision, action policy.Action) {
+// decided puts what follows from a kill into the words of report.
+func (s *Supervisor) decided(v attribution.Verdict, d policy.Decision, action policy.Action) report.Policy {
 	e := report.Policy{Action: action.String(), ExitCode: s.config.ExitCode, Rule: d.Rule, RuleText: d.Text}
 	if v.Certainty != attribution.Unattributed {
 		victim := process(v.Process)
@@ -123,7 +130,7 @@ func (s *Supervisor) reportPolicy(now time.Time, v attribution.Verdict, d policy
 			e.Signal = signalName(unix.Signal(d.Signal))
 		}
 	}
-	s.report.Policy(now, e)
+	return e
 }
 
 func (s *Supervisor) reportStarted(now time.Time) {

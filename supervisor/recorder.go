@@ -37,6 +37,22 @@ type recorded struct {
 	resident  uint64
 }
 
+// rehearse takes the memory that before needs when the recorder is full. It changes nothing, and does so only while next to
+// nothing is recorded.
+func (r *recorder) rehearse(now time.Time) {
+	if r.next > 1 {
+		return
+	}
+	kept := r.samples[0]
+	for i := range r.samples {
+		r.samples[i].at = now
+		r.samples[i].largest[0].pid = 1
+	}
+	_ = r.before(now)
+	clear(r.samples[:])
+	r.samples[0] = kept
+}
+
 // take records the usage and the largest processes, unless it has just done so.
 func (r *recorder) take(now time.Time, usage uint64, t *proctrack.Tracker) {
 	if usage == 0 || now.Sub(r.last) < recordEvery {

@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rehearseAfter is when what the first event needs of code and heap is brought in: not at the start, which it would slow
-// down, and not when memory is at its limit.
-const rehearseAfter = 10 * time.Millisecond
-
 // trimAfter is when the start is over, and what it needed of the binary is given back.
 const trimAfter = time.Second
 

@@ -101,7 +101,7 @@ func (s *Supervisor) decide(now time.Time, v attribution.Verdict) {
 		}
 	}
 	if action > policy.Continue || decision.Rule > 0 {
-		s.reportPolicy(now, v, decision, action)
+		s.report.Policy(now, s.decided(v, decision, action))
 	}
 	switch action {
 	case policy.Stop:

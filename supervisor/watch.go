@@ -149,15 +149,19 @@ func (s *Supervisor) look(now time.Time, full bool) {
 		if unclaimed > 0 {
 			s.tracker.ScanKept(now, s.observe) // the victim may be gone before there is room
 		}
-		if unclaimed == 0 || s.engine.Bodies() < unclaimed || s.tracker.Dying() {
+		known := unclaimed > 0 && s.engine.Bodies() >= unclaimed
+		dying := s.tracker.Dying()
+		if known && !dying {
+			s.report.Hold(time.Time{}) // the victims' memory is back, and somebody else has it already
+		} else {
 			s.report.Hold(s.watch.stillness.tightSince.Add(stillAtMost))
-			return
 		}
-		s.report.Hold(time.Time{})
-		// The victims' memory is back, and somebody else has it already.
-		if s.tracker.AllKept() {
+		if known && s.tracker.AllKept() { // to judge takes no memory
 			s.judge(now)
 			s.settle(now)
+			return
+		}
+		if !known || dying {
 			return
 		}
 	}
@@ -244,12 +248,12 @@ func (s *Supervisor) timeElapsed(now time.Time) {
 	}
 	if !s.rehearseAt.IsZero() && !now.Before(s.rehearseAt) {
 		s.rehearseAt = time.Time{}
-		s.report.Rehearse()
+		s.rehearse(now, 15, 10, 5) // texts of several lengths: the heap keeps those of each size apart
 	}
 	if !s.trimAt.IsZero() && !now.Before(s.trimAt) {
 		s.trimAt = time.Time{}
 		trim()
-		s.report.Rehearse()
+		s.rehearse(now, 10)
 	}
 	if s.group == nil {
 		return

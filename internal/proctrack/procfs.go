@@ -2,10 +2,10 @@ package proctrack
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,8 +42,8 @@ func (p *procfs) newest() (int, bool) {
 	if p.loadavg < 0 {
 		return 0, false
 	}
-	n, err := pread(p.loadavg, p.buffer[:])
-	if err != nil {
+	n, errno := pread(p.loadavg, p.buffer[:])
+	if errno != 0 {
 		return 0, false
 	}
 	return newestPID(p.buffer[:n])
@@ -81,8 +81,8 @@ func (p *procfs) keepStat(pid int) (fd int) {
 // (seq_read_iter in fs/seq_file.c keeps its buffer, Linux 6.18), and the file is the process's even when its pid is
 // somebody else's.
 func (p *procfs) keptStat(fd int, known string) (stat, presence) {
-	n, err := pread(fd, p.buffer[:])
-	return p.parse(n, presenceOf(err), known)
+	n, errno := pread(fd, p.buffer[:])
+	return p.parse(n, presenceOf(errno), known)
 }
 
 func (p *procfs) parse(n int, found presence, known string) (stat, presence) {
@@ -128,16 +128,16 @@ func (p *procfs) read(pid int, file string) (n int, found presence) {
 	if errno != 0 {
 		return 0, presenceOf(errno)
 	}
-	n, err := pread(fd, p.buffer[:])
+	n, errno = pread(fd, p.buffer[:])
 	closeRaw(fd)
-	return n, presenceOf(err)
+	return n, presenceOf(errno)
 }
 
-func presenceOf(err error) presence {
-	switch {
-	case err == nil:
+func presenceOf(errno syscall.Errno) presence {
+	switch errno {
+	case 0:
 		return present
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
+	case unix.ENOENT, unix.ESRCH:
 		return absent
 	default:
 		return unsure

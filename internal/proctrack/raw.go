@@ -12,7 +12,7 @@ import (
 // runtime/proc.go, Go 1.26).
 
 // pread reads from the start of a file of /proc; the kernel makes the text anew for offset 0.
-func pread(fd int, buffer []byte) (int, error) {
+func pread(fd int, buffer []byte) (n int, errno syscall.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
 		if errno == unix.EINTR {
@@ -21,7 +21,7 @@ func pread(fd int, buffer []byte) (int, error) {
 		if errno != 0 {
 			return 0, errno
 		}
-		return int(n), nil
+		return int(n), 0
 	}
 }
 

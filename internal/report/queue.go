@@ -1,6 +1,7 @@
 package report
 
 import (
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -11,6 +12,10 @@ import (
 // queueBytes bounds what waits to be written: a reader that stalls costs events, never memory. The buffer is made once,
 // since memory may be at its limit when it is needed.
 const queueBytes = 64 << 10
+
+// readyBytes is how much of it has its memory from the start, enough for the lines of some kills. While no more waits, no more
+// is ever used.
+const readyBytes = 16 << 10
 
 // maxLineBytes bounds one line. Up to PIPE_BUF bytes a pipe takes whole or not at all (pipe(7)), so that lines of this
 // program and of others that write to the same pipe never mix.
@@ -26,8 +31,11 @@ type queue struct {
 	used    int
 	writing bool
 	losses  uint64    // lines that were not written, since takeLost
-	until   time.Time // nothing is written before it,
+	until   time.Time // nothing that takes memory is written before it,
 	free    int       // but for that many bytes at the start, which were there before
+	warm    bool      // the pipe has had a page
+
+	pipe bool // fd is one
 
 	bound chan struct{} // closed once run has its thread
 	more  chan struct{} // of size 1: there is something to write
@@ -36,6 +44,11 @@ type queue struct {
 
 func newQueue(fd int) *queue {
 	q := &queue{fd: fd, ring: make([]byte, queueBytes), bound: make(chan struct{}), more: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
+	var file unix.Stat_t
+	q.pipe = unix.Fstat(fd, &file) == nil && file.Mode&unix.S_IFMT == unix.S_IFIFO
+	for i := 0; i < readyBytes; i += os.Getpagesize() {
+		q.ring[i] = 1
+	}
 	go q.run()
 	return q
 }
@@ -43,6 +56,9 @@ func newQueue(fd int) *queue {
 // put takes a line, '\n' included. It returns false if the line is lost, and counts it.
 func (q *queue) put(line []byte) bool {
 	q.mu.Lock()
+	if q.used == 0 {
+		q.start = 0 // where the memory is there
+	}
 	fits := len(line) <= maxLineBytes && q.used+len(line) <= len(q.ring)
 	if fits {
 		n := copy(q.ring[(q.start+q.used)%len(q.ring):], line)
@@ -88,8 +104,8 @@ func (q *queue) full() bool {
 	return q.used+maxLineBytes > len(q.ring)
 }
 
-// hold has no line written before a moment that is put from now on; a zero time ends that. Lines that wait for the thread
-// only may go: they were put when it was safe to write them.
+// hold has no line written before a moment that is put from now on and takes memory to write; a zero time ends that. Lines that
+// wait for the thread only may go: they were put when it was safe to write them.
 func (q *queue) hold(until time.Time) {
 	q.mu.Lock()
 	if q.left() <= 0 {
@@ -97,6 +113,16 @@ func (q *queue) hold(until time.Time) {
 	}
 	q.until = until
 	q.mu.Unlock()
+}
+
+// takesNone reports whether the next line can be written without memory: an empty pipe keeps the page that its reader has
+// read last (anon_pipe_buf_release in fs/pipe.c, Linux 6.18).
+func (q *queue) takesNone() bool {
+	if !q.warm {
+		return false
+	}
+	waiting, err := unix.IoctlGetInt(q.fd, unix.TIOCINQ)
+	return err == nil && waiting == 0
 }
 
 // left is how long lines are held still.
@@ -112,7 +138,7 @@ func (q *queue) await() {
 	for {
 		q.mu.Lock()
 		left := q.left()
-		if q.free > 0 {
+		if q.free > 0 || left > 0 && q.takesNone() {
 			left = 0
 		}
 		q.mu.Unlock()
@@ -191,6 +217,7 @@ func (q *queue) next(line []byte) (n int) {
 func (q *queue) wrote(ok bool) {
 	q.mu.Lock()
 	q.writing = false
+	q.warm = q.pipe
 	if !ok {
 		q.losses++
 	}

@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -58,22 +57,16 @@ type Reporter struct {
 	broken  atomic.Pointer[error]
 }
 
-// Rehearse writes an event to nowhere. The pages of code and heap that it needs are then there when memory is at its limit:
-// a page fault of ours at that moment would have the kernel kill another process of the container.
-func (r *Reporter) Rehearse() {
-	if r.queue != nil {
-		rehearse()
+// Rehearse writes the events of a kill to nowhere. The pages of code and heap that they need are then there when memory is at
+// its limit: a page fault of ours at that moment would have the kernel kill another process of the container.
+func (r *Reporter) Rehearse(at time.Time, kill OOMKill, follows Policy) {
+	if r.queue == nil {
+		return
 	}
-}
-
-func rehearse() {
-	r := &Reporter{log: zerolog.New(io.Discard)}
-	at := time.Unix(0, 0)
-	victim := Process{PID: 1, Comm: "rehearsal", CommandLine: "rehearsal\x00--token\x00x\x00", ResidentBytes: 1 << 20, UIDKnown: true,
-		Age: time.Second, Ancestors: []Ancestor{{1, "init"}}}
-	e := OOMKill{Victim: &victim, Certainty: "certain", Evidence: []string{"counter_rise"}, Memory: Memory{LimitBytes: 1 << 20}}
-	r.oomKill(r.log.Log().Str(zerolog.TimestampFieldName, at.UTC().Format(timeFormat)), e).
-		Str(zerolog.MessageFieldName, oomKillMessage(e)).Send()
+	rehearsal := &Reporter{options: r.options, queue: &queue{}} // a queue without room, and without a thread
+	rehearsal.log = zerolog.New(rehearsal).Level(r.options.Level)
+	rehearsal.OOMKill(at, kill)
+	rehearsal.Policy(at, follows)
 }
 
 // New returns a Reporter. It starts the thread that writes, unless the level is off.
@@ -123,9 +116,10 @@ func (r *Reporter) Flush(atMost time.Duration) {
 	}
 }
 
-// Hold has nothing written before a moment, which a zero time ends. The first line that a pipe holds takes a page of the
-// container's memory: in the moment in which a victim does not count as dying any more and its pages are still charged, that
-// would have the kernel kill once more (docs/design/0008-hold-still.md).
+// Hold has no line written before a moment that takes memory to write; a zero time ends that. The first line that a pipe
+// holds takes a page of the container's memory: in the moment in which a victim does not count as dying any more and its pages
+// are still charged, that would have the kernel kill once more (docs/design/0008-hold-still.md). A pipe that was written to and
+// read before has a page.
 func (r *Reporter) Hold(until time.Time) {
 	if r.queue != nil {
 		r.queue.hold(until)
