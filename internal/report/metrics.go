@@ -18,6 +18,29 @@ type Gauges struct {
 	SignalsForwarded uint64
 }
 
+// Metrics has the metrics file replaced. It does nothing if none is wanted, or if the last one is not written yet.
+func (r *Reporter) Metrics(at time.Time, g Gauges) {
+	if r.options.MetricsFile == "" {
+		return
+	}
+	if r.counts.since.IsZero() {
+		r.counts.since = at
+	}
+	if problem := r.broken.Swap(nil); problem != nil && r.counts.warned < warnAtMost {
+		r.counts.warned++
+		r.Warning(at, Warning{Text: "metrics: " + (*problem).Error()})
+	}
+	name, content := r.options.MetricsFile, r.counts.text(g)
+	r.files.Do(func() {
+		if err := replaceFile(name, content); err != nil {
+			r.broken.Store(&err)
+		}
+	})
+}
+
+// warnAtMost bounds the warnings about the metrics file.
+const warnAtMost = 3
+
 // killSeries are the labels of a counter.
 type killSeries struct{ comm, role, certainty string }
 
