@@ -65,7 +65,7 @@ const largestListed = 5
 func (s *Supervisor) reportOOMKill(now time.Time, v attribution.Verdict) {
 	e := s.oomKill(now, v)
 	s.report.OOMKill(now, e)
-	s.rehearseAt = now.Add(rehearseAgain)
+	s.rehearseAt, s.rehearsals = now.Add(rehearseAgain), 0
 	if s.hook.thread == nil || s.hook.pid > 0 && v.Process.PID == s.hook.pid {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/oominit/oominit/internal/attribution"
+	"github.com/oominit/oominit/internal/memcg"
 	"github.com/oominit/oominit/internal/proctrack"
 	"github.com/oominit/oominit/policy"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	rehearseAfter = 10 * time.Millisecond
 	rehearseAgain = 100 * time.Millisecond
+	// rehearsalsAtMost bounds how often it is tried where there is no room: page cache may fill a cgroup to its limit for good.
+	rehearsalsAtMost = 10
 )
 
 // rehearse goes the way of a kill, from the death to the line, with a victim that never was: the pages of code and heap that it
@@ -22,6 +25,13 @@ func (s *Supervisor) rehearse(now time.Time, names ...int) {
 	if s.group == nil {
 		return
 	}
+	if usage, limit := s.usageAndLimit(); limit != memcg.Unlimited && usage+stillMargin > limit {
+		if s.rehearsals++; s.rehearsals < rehearsalsAtMost {
+			s.rehearseAt = now.Add(rehearseAgain)
+		}
+		return // to take memory now is what this is to avoid
+	}
+	s.rehearsals = 0
 	s.recorder.rehearse(now)
 	for _, length := range names {
 		s.rehearseKill(now, length)

@@ -53,6 +53,7 @@ type Supervisor struct {
 	delayed    unix.Signal // a stop signal that is held back; 0 without
 	delayEnds  time.Time
 	rehearseAt time.Time // zero once it is done
+	rehearsals int       // that found no room
 	trimAt     time.Time // as above
 	watch      watch
 	execs      execs
