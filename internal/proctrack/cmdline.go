@@ -1,9 +1,8 @@
 package proctrack
 
 import (
+	"bytes"
 	"runtime"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,11 +10,12 @@ import (
 // maxLine bounds what is read of a command line, in bytes.
 const maxLine = 4096
 
-// lineReader reads command lines and the paths of programs on a thread of its own. /proc/PID/cmdline takes the mmap lock of the process and may
-// fault its pages in (get_mm_cmdline in fs/proc/base.c, Linux 6.18), so that reading it can take until the process
-// dies. Whoever asks never waits: with the queue full, a command line stays unknown.
+// lineReader reads command lines and the paths of programs on a thread of its own. /proc/PID/cmdline takes the mmap lock of
+// the process and may fault its pages in (get_mm_cmdline in fs/proc/base.c, Linux 6.18), so that reading it can take until the
+// process dies. Whoever asks never waits: with the queue full, a command line stays unknown.
 type lineReader struct {
 	dir     int
+	path    [64]byte // of run
 	asked   chan lineOf
 	read    chan lineOf
 	bound   chan struct{} // closed once run has its thread
@@ -61,12 +61,12 @@ func (r *lineReader) run() {
 }
 
 func (r *lineReader) line(pid int, buffer []byte) string {
-	fd, err := unix.Openat(r.dir, strconv.Itoa(pid)+"/cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	fd, errno := openAt(r.dir, pathOf(r.path[:0], pid, "/cmdline"))
+	if errno != 0 {
 		return ""
 	}
-	defer func() { _ = unix.Close(fd) }() // only read from
 	n, err := unix.Read(fd, buffer)
+	_ = unix.Close(fd) // only read from
 	if err != nil || n <= 0 {
 		return ""
 	}
@@ -75,11 +75,11 @@ func (r *lineReader) line(pid int, buffer []byte) string {
 
 // exe returns the path of the program, which the kernel shows to whoever may ptrace the process (proc_pid_exe(5)).
 func (r *lineReader) exe(pid int, buffer []byte) string {
-	n, err := unix.Readlinkat(r.dir, strconv.Itoa(pid)+"/exe", buffer)
-	if err != nil {
+	n, errno := readlinkAt(r.dir, pathOf(r.path[:0], pid, "/exe"), buffer)
+	if errno != 0 {
 		return ""
 	}
-	return strings.TrimSuffix(string(buffer[:n]), " (deleted)")
+	return string(bytes.TrimSuffix(buffer[:n], []byte(" (deleted)")))
 }
 
 // close ends the thread and waits for it.

@@ -115,11 +115,14 @@ func (p *procfs) uid(pid int) uint32 {
 	return st.Uid
 }
 
-// name returns the path of a process's file below the mount, ended by a zero byte. It holds until the next call.
-func (p *procfs) name(pid int, file string) []byte {
-	name := strconv.AppendInt(p.path[:0], int64(pid), 10)
-	name = append(name, file...)
-	return append(name, 0)
+// name returns the path of a process's file below the mount. It holds until the next call.
+func (p *procfs) name(pid int, file string) []byte { return pathOf(p.path[:0], pid, file) }
+
+// pathOf appends the path of a process's file below the mount, ended by a zero byte.
+func pathOf(path []byte, pid int, file string) []byte {
+	path = strconv.AppendInt(path, int64(pid), 10)
+	path = append(path, file...)
+	return append(path, 0)
 }
 
 // read fills the buffer from the start of a process's file. One read gives the whole of a stat file.

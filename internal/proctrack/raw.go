@@ -61,5 +61,12 @@ func openAt(dir int, name []byte) (fd int, errno syscall.Errno) {
 	}
 }
 
+// readlinkAt is unix.Readlinkat for a name that ends with a zero byte.
+func readlinkAt(dir int, name, buffer []byte) (n int, errno syscall.Errno) {
+	r, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])),
+		uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0)
+	return int(r), errno
+}
+
 // closeRaw closes a descriptor that holds no data, and whose closing cannot fail or take long: a pidfd or a file of /proc.
 func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
