@@ -2,7 +2,11 @@
 
 package sigpipe
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	_ "github.com/oominit/oominit/internal/sigpipe/soon" // is initialized before this package can be
+)
 
 // What sigpipe_start works with.
 var (

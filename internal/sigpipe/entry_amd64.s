@@ -23,6 +23,24 @@ TEXT sigpipe_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	AX, ·earlyAction+16(SB)
 	MOVQ	$-1, AX
 	MOVQ	AX, ·earlyAction+24(SB)
+	CALL	sigpipe_catch(SB)
+start:
+	JMP	_rt0_amd64_linux(SB)
+standard:                                // a standard stream came in closed: the pipe must not take its place
+	MOVL	$3, AX                   // SYS_close
+	MOVLQSX	·earlyFDs(SB), DI
+	SYSCALL
+	MOVL	$3, AX
+	MOVLQSX	·earlyFDs+4(SB), DI
+	SYSCALL
+	MOVQ	$0, ·earlyFDs(SB)
+	JMP	start
+
+// sigpipe_catch has the handler called for each of earlySignals that is not ignored. It is also called from Go: it keeps what Go
+// wants kept.
+TEXT sigpipe_catch(SB),NOSPLIT|NOFRAME,$0
+	CMPQ	·earlyAction(SB), $0     // the entry point did not run, or made no pipe
+	JEQ	done
 	MOVL	$1, R12                  // the signal; system calls keep R12
 next:
 	MOVQ	·earlySignals(SB), AX
@@ -47,14 +65,5 @@ skip:
 	INCL	R12
 	CMPL	R12, $64
 	JLT	next
-start:
-	JMP	_rt0_amd64_linux(SB)
-standard:                                // a standard stream came in closed: the pipe must not take its place
-	MOVL	$3, AX                   // SYS_close
-	MOVLQSX	·earlyFDs(SB), DI
-	SYSCALL
-	MOVL	$3, AX
-	MOVLQSX	·earlyFDs+4(SB), DI
-	SYSCALL
-	MOVQ	$0, ·earlyFDs(SB)
-	JMP	start
+done:
+	RET

@@ -22,6 +22,24 @@ TEXT sigpipe_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVD	R0, 8(R1)
 	MOVD	$-1, R0
 	MOVD	R0, 24(R1)
+	BL	sigpipe_catch(SB)
+start:
+	JMP	_rt0_arm64_linux(SB)
+standard:                                // a standard stream came in closed: the pipe must not take its place
+	MOVD	$57, R8                  // SYS_close
+	MOVW	·earlyFDs(SB), R0
+	SVC
+	MOVD	$57, R8
+	MOVW	·earlyFDs+4(SB), R0
+	SVC
+	MOVD	ZR, ·earlyFDs(SB)
+	JMP	start
+
+// sigpipe_catch has the handler called for each of earlySignals that is not ignored. It is also called from Go: it keeps what Go
+// wants kept.
+TEXT sigpipe_catch(SB),NOSPLIT|NOFRAME,$0
+	MOVD	·earlyAction(SB), R0
+	CBZ	R0, done                 // the entry point did not run, or made no pipe
 	MOVD	$1, R19                  // the signal; system calls keep R19
 next:
 	MOVD	·earlySignals(SB), R0
@@ -46,14 +64,5 @@ skip:
 	ADD	$1, R19
 	CMP	$64, R19
 	BLT	next
-start:
-	JMP	_rt0_arm64_linux(SB)
-standard:                                // a standard stream came in closed: the pipe must not take its place
-	MOVD	$57, R8                  // SYS_close
-	MOVW	·earlyFDs(SB), R0
-	SVC
-	MOVD	$57, R8
-	MOVW	·earlyFDs+4(SB), R0
-	SVC
-	MOVD	ZR, ·earlyFDs(SB)
-	JMP	start
+done:
+	RET

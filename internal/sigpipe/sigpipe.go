@@ -4,7 +4,7 @@
 // switches of threads there (enableSignal in runtime/sigqueue.go, Go 1.26), which adds up to milliseconds at the start of a
 // program; so does receiving one; of several that arrive at once the order is lost, and of a real-time signal that was sent
 // ten times nine are. Here catching is one system call, and what was caught is a byte in the pipe at the moment at which the
-// kernel delivers the signal. docs/design/0012-signals-in-a-pipe.md has the figures.
+// kernel delivers the signal. docs/design/0007-signals-in-a-pipe.md has the figures.
 //
 // There is one pipe for the program, since a signal handler belongs to the program.
 package sigpipe

@@ -264,3 +264,25 @@ func testNames(t *testing.T) (names []string) {
 	}
 	return names
 }
+
+// A page that a comment names is there.
+func TestPagesThatCommentsName(t *testing.T) {
+	page := regexp.MustCompile(`docs/[\w./-]*\.(md|json|svg)`)
+	found := 0
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".s") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range page.FindAllString(string(text), -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("%s names %s: %v", path, name, err)
+			}
+		}
+		return err
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("%d pages named: %v", found, err)
+	}
+}
