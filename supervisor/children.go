@@ -86,6 +86,7 @@ func (s *Supervisor) childEnded(exit reaper.Exit) {
 		s.died(now, d)
 		if s.engine.Unclaimed() > 0 {
 			s.tracker.Scan(now, s.observe)
+			s.readCounters(now)
 		}
 		s.judge(now)
 	}
@@ -118,7 +119,7 @@ func (s *Supervisor) settle(now time.Time) {
 	if s.state != settling {
 		return
 	}
-	if s.engine.Unclaimed() > 0 && (s.alone() || s.allCleared()) {
+	if s.engine.Unclaimed() > 0 && (s.alone() || s.allCleared(now)) {
 		s.conclude(now, s.engine.Finish(now)) // nobody is left who could still turn out to be the victim
 	}
 	if s.engine.Unclaimed() == 0 && (s.hurry || !s.hook.busy()) {
@@ -127,9 +128,10 @@ func (s *Supervisor) settle(now time.Time) {
 }
 
 // allCleared reports whether everybody who is left was seen alive when the victim of the last counted kill no longer could be:
-// the victim is gone, and to wait for it would only give the others time.
-func (s *Supervisor) allCleared() bool {
-	return s.engine.Candidates() == 0 && s.tracker.AllAliveSince(s.watch.roseAt.Add(attribution.MarkedWithin))
+// the victim is gone, and to wait for it would only give the others time. Where nobody is known, nothing is.
+func (s *Supervisor) allCleared(now time.Time) bool {
+	cleared := s.watch.roseAt.Add(attribution.MarkedWithin)
+	return now.After(cleared) && s.tracker.Len() > 0 && s.engine.Candidates() == 0 && s.tracker.AllAliveSince(cleared)
 }
 
 // alone reports whether no process is left that we could learn anything from.

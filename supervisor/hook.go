@@ -67,7 +67,7 @@ func newHook(path string, p *poller) (hook, error) {
 }
 
 // busy reports whether a run is under way or waits.
-func (h *hook) busy() bool { return h.state != hookIdle }
+func (h *hook) busy() bool { return h.state != hookIdle || len(h.queue) > 0 }
 
 // tellHook has the hook run for a kill.
 func (s *Supervisor) tellHook(now time.Time, call hookCall) {
@@ -87,8 +87,8 @@ func (s *Supervisor) tellHook(now time.Time, call hookCall) {
 // nextHook starts the run that waits first, if none is under way.
 func (s *Supervisor) nextHook(now time.Time) {
 	h := &s.hook
-	if h.state != hookIdle || len(h.queue) == 0 {
-		return
+	if h.state != hookIdle || len(h.queue) == 0 || s.watch.still {
+		return // still: to start a program takes memory
 	}
 	call := h.queue[0]
 	h.queue = h.queue[1:]

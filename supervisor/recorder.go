@@ -40,7 +40,7 @@ type recorded struct {
 // rehearse takes the memory that before needs when the recorder is full. It changes nothing, and does so only while next to
 // nothing is recorded.
 func (r *recorder) rehearse(now time.Time) {
-	if r.next > 1 {
+	if r.next > 1 || !r.samples[recordSamples-1].at.IsZero() {
 		return
 	}
 	kept := r.samples[0]

@@ -7,6 +7,22 @@ import (
 	"github.com/oominit/oominit/internal/proctrack"
 )
 
+// A rehearsal leaves what was recorded as it is, wherever the ring stands.
+func TestRehearsalKeepsTheRecording(t *testing.T) {
+	for _, taken := range []int{0, 1, 2, recordSamples - 1, recordSamples, recordSamples + 1} {
+		var r recorder
+		now := epoch
+		for i := range taken {
+			now = epoch.Add(time.Duration(i) * time.Second)
+			r.take(now, uint64(1+i), nil)
+		}
+		before := r.samples
+		if r.rehearse(now.Add(time.Second)); r.samples != before {
+			t.Errorf("after %d samples the recording is another", taken)
+		}
+	}
+}
+
 func TestRecorder(t *testing.T) {
 	var r recorder
 	if got := r.before(epoch); len(got.Samples) != 0 {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/oominit/oominit/internal/attribution"
-	"github.com/oominit/oominit/internal/memcg"
 	"github.com/oominit/oominit/internal/proctrack"
 	"github.com/oominit/oominit/policy"
 )
@@ -25,7 +24,7 @@ func (s *Supervisor) rehearse(now time.Time, names ...int) {
 	if s.group == nil {
 		return
 	}
-	if usage, limit := s.usageAndLimit(); limit != memcg.Unlimited && usage+stillMargin > limit {
+	if usage, limit := s.usageAndLimit(); tight(usage, limit) {
 		if s.rehearsals++; s.rehearsals < rehearsalsAtMost {
 			s.rehearseAt = now.Add(rehearseAgain)
 		}

@@ -22,7 +22,7 @@ type stillness struct {
 
 // needed reports whether usage has just come to the limit, or a kill was just counted there.
 func (s *stillness) needed(now time.Time, usage, limit memcg.Bytes, lastKill time.Time) bool {
-	if limit == memcg.Unlimited || usage+stillMargin <= limit {
+	if !tight(usage, limit) {
 		s.tightSince = time.Time{}
 		return false
 	}
@@ -30,4 +30,9 @@ func (s *stillness) needed(now time.Time, usage, limit memcg.Bytes, lastKill tim
 		s.tightSince = now
 	}
 	return now.Sub(s.tightSince) < stillAtMost
+}
+
+// tight reports whether usage is at the limit.
+func tight(usage, limit memcg.Bytes) bool {
+	return limit != memcg.Unlimited && usage+stillMargin > limit
 }

@@ -73,11 +73,15 @@ func (s *Supervisor) conclude(now time.Time, verdicts []attribution.Verdict) {
 		s.reportOOMKill(now, v)
 		s.decide(now, v)
 	}
-	if s.engine.Unclaimed() == 0 {
+	if s.engine.Unclaimed() == 0 && !s.watch.still { // what waits for memory waits for the next look
 		s.watch.lookAgainAt = time.Time{}
 	}
 	if len(verdicts) > 0 {
-		s.writeMetrics(now)
+		if s.watch.still && s.config.Report.MetricsFile != "" {
+			s.metricsAt = now.Add(stillAtMost) // to write a file takes memory
+		} else {
+			s.writeMetrics(now)
+		}
 	}
 }
 

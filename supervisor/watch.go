@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -47,6 +48,7 @@ type watch struct {
 	refreshedAt  time.Time
 	rhythm       rhythm // of the looks where nothing wakes us
 	stillness    stillness
+	still        bool      // the last look took no memory
 	lookAgainAt  time.Time // zero without a kill to be explained
 	roseAt       time.Time // when the last kill was counted
 	counterFault bool
@@ -123,11 +125,12 @@ func (s *Supervisor) whichLimit(now time.Time) attribution.Limit {
 }
 
 // ranInto reports whether the own limit must have run out for a victim whose limit is not known: with its memory, which is
-// back, usage would be there. What it had at the last look is the least that it had.
+// back, usage would be there. What it had at the last look is the least that it had; only without one the peak counts, which may
+// be that of a child.
 func (s *Supervisor) ranInto(v attribution.Verdict) bool {
 	back := slices.Contains(v.Evidence, attribution.WaitStatus) || slices.Contains(v.Evidence, attribution.PidfdStatus)
 	usage, limit := s.usageAndLimit()
-	return back && limit != memcg.Unlimited && usage+max(v.Process.ResidentBytes, v.Process.PeakBytes) >= limit-limit/10
+	return back && limit != memcg.Unlimited && usage+cmp.Or(v.Process.ResidentBytes, v.Process.PeakBytes) >= limit-limit/10
 }
 
 // look finds out what happened: who was born, who died, what was counted. With full, the memory of the processes is read
@@ -137,21 +140,28 @@ func (s *Supervisor) look(now time.Time, full bool) {
 		s.settle(now)
 		return
 	}
-	s.readCounters(now)
 	usage, limit := s.usageAndLimit()
 	s.watch.sawUsage(now, usage, limit)
+	if tight(usage, limit) {
+		s.report.Hold(now.Add(stillAtMost)) // before anything is reported; below it is decided for how long
+	}
+	s.readCounters(now)
 	s.recorder.take(now, usage, s.tracker)
+	s.watch.still = false
 	if s.watch.stillness.needed(now, usage, limit, s.watch.roseAt) {
 		if next := now.Add(nextLook(now.Sub(s.watch.stillness.tightSince))); s.watch.lookAgainAt.Before(next) {
 			s.watch.lookAgainAt = next
 		}
-		unclaimed := s.engine.Unclaimed()
-		if unclaimed > 0 {
+		s.watch.still = true
+		if s.engine.Unclaimed() > 0 {
 			s.tracker.ScanKept(now, s.observe) // the victim may be gone before there is room
+			s.readCounters(now)                // a death that was just seen may be another kill's
 		}
+		unclaimed := s.engine.Unclaimed()
 		known := unclaimed > 0 && s.engine.Bodies() >= unclaimed
+		judged := unclaimed == 0 && now.Sub(s.watch.roseAt) < stillAtMost
 		dying := s.tracker.Dying()
-		if known && !dying {
+		if (known || judged) && !dying {
 			s.report.Hold(time.Time{}) // the victims' memory is back, and somebody else has it already
 		} else {
 			s.report.Hold(s.watch.stillness.tightSince.Add(stillAtMost))
@@ -182,11 +192,13 @@ func (s *Supervisor) look(now time.Time, full bool) {
 	s.readCounters(now)
 	if s.engine.Unclaimed() > 0 {
 		s.tracker.Scan(now, s.observe)
+		s.readCounters(now)
 	} else {
 		s.tracker.AllClear()
 	}
 	s.judge(now)
 	s.settle(now)
+	s.nextHook(now) // a kill that was judged while we held still may wait for it
 }
 
 // sawUsage remembers what whichLimit asks for.
@@ -224,6 +236,9 @@ func (s *Supervisor) setAlarm(now time.Time) {
 	sooner(s.watch.lookAgainAt)
 	sooner(s.watch.rhythm.tickAt)
 	if at, ok := s.engine.Deadline(); ok {
+		if s.watch.still && at.Before(s.watch.lookAgainAt) {
+			at = s.watch.lookAgainAt // what is due before that has to wait
+		}
 		sooner(at)
 	}
 	s.alarm.set(due, now)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/oominit/oominit/internal/options"
 	"github.com/oominit/oominit/internal/report"
+	_ "github.com/oominit/oominit/internal/sigpipe/soon" // catches signals before all of this is initialized
 	"github.com/oominit/oominit/policy"
 	"github.com/oominit/oominit/supervisor"
 )

@@ -20,7 +20,7 @@ const module = "github.com/oominit/oominit"
 
 // rooms are the packages that end up in the program, and which packages of this module each may import.
 var rooms = map[string][]string{
-	"cmd/oominit":         {"supervisor", "policy", "internal/options", "internal/report"},
+	"cmd/oominit":         {"supervisor", "policy", "internal/options", "internal/report", "internal/sigpipe/soon"},
 	"cmd/oominit-inspect": {"policy", "internal/check", "internal/explain", "internal/options", "internal/probe", "internal/suggest", "internal/terminal"},
 	"internal/options":    {"supervisor", "policy", "internal/report", "internal/suggest"},
 	"supervisor": {
@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"internal/terminal":     nil,
 	"internal/report":       {"internal/aside"},
 	"internal/aside":        nil,
-	"internal/sigpipe":      {"internal/sigpipe/soon"},
+	"internal/sigpipe":      nil,
 	"internal/sigpipe/soon": nil,
 	"internal/suggest":      nil,
 }

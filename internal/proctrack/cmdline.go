@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// linesAtMost is how often a process that has no command line is asked for it.
+const linesAtMost = 4
+
 // maxLine bounds what is read of a command line, in bytes.
 const maxLine = 4096
 
@@ -116,8 +119,13 @@ func (t *Tracker) learnLine(answer lineOf) {
 	if p == nil || p.StartTime != answer.startTime {
 		return
 	}
-	// In the middle of an exec there is none. A grown process without one is not asked again and again.
-	if answer.line != "" || answer.exe != "" || p.youth == 0 {
+	// In the middle of an exec there is none, nor where there was no descriptor to be had. A process that keeps on having none is
+	// not asked for it again and again.
+	if answer.line == "" && answer.exe == "" {
+		p.noLine++
+	}
+	if answer.line != "" || answer.exe != "" || p.noLine >= linesAtMost {
+		p.noLine = 0
 		p.CommandLine, p.Exe, p.commOfLine = answer.line, answer.exe, answer.comm
 	}
 }

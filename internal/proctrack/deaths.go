@@ -186,9 +186,13 @@ func (t *Tracker) AllAliveSince(at time.Time) bool {
 	return true
 }
 
-// AllKept reports whether ScanKept looks at everybody who was found.
+// AllKept reports whether ScanKept looks at everybody there is. It takes no memory.
 func (t *Tracker) AllKept() bool {
-	return t != nil && len(t.fresh) == 0 && t.pidfds.kept == len(t.table)
+	if t == nil || len(t.fresh) > 0 || t.passed > 0 || t.pidfds.kept != len(t.table) {
+		return false
+	}
+	newest, ok := t.proc.newest()
+	return ok && newest == t.newest
 }
 
 // dying reports a process that still has its entry in /proc but will not live on. The kernel sets the exit code of the

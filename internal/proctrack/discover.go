@@ -237,7 +237,7 @@ func (t *Tracker) learn(p *Process, s stat, now time.Time) {
 	p.exiting = s.zombie() || s.flags&flagExiting != 0
 	if !p.exiting {
 		p.ResidentBytes = s.rssPages * t.page
-		if s.open && s.exitCode == 0 {
+		if s.open && s.exitCode == 0 && !s.killPending {
 			p.AliveAt = now
 		}
 	}

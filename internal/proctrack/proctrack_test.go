@@ -43,6 +43,22 @@ func TestZombie(t *testing.T) {
 	}
 }
 
+// A SIGKILL that is pending shows in field 31.
+func TestKillPending(t *testing.T) {
+	for text, want := range map[string]bool{
+		"12 (a) R 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 4096 33 0 0 0 0 0 0 256 0\n": true,
+		"12 (a) R 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 4096 33 0 0 0 0 0 0 768 0\n": true,
+		"12 (a) R 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 4096 33 0 0 0 0 0 0 512 0\n": false,
+		statTailOf("a"): false,
+	} {
+		if s, ok := parseStat([]byte(text), ""); !ok || s.killPending != want {
+			t.Errorf("%q: %v, %v", text, s.killPending, ok)
+		}
+	}
+}
+
+func statTailOf(comm string) string { return "12 (" + comm + ")" + statTail }
+
 func TestNewestPID(t *testing.T) {
 	for text, want := range map[string]int{
 		"0.00 0.01 0.05 1/99 1234\n": 1234, "0.00 0.01 0.05 1/99 1": 1,

@@ -21,6 +21,8 @@ type stat struct {
 	// open says that the kernel shows us what only who may ptrace the process sees, such as its exit code. For others it
 	// prints 1 as the address where the program's code begins (do_task_stat in fs/proc/array.c, Linux 6.18).
 	open bool
+	// killPending says that a SIGKILL was sent and not acted upon yet, whoever asks. Before Linux 5.17 nothing else does.
+	killPending bool
 }
 
 // Flags in field 9. They are public whoever asks.
@@ -39,6 +41,7 @@ const (
 	fieldStartTime = 22 - 3
 	fieldRSS       = 24 - 3
 	fieldStartCode = 26 - 3
+	fieldSignals   = 31 - 3
 	fieldExitCode  = 52 - 3
 )
 
@@ -87,6 +90,8 @@ func parseStat(text []byte, known string) (s stat, ok bool) {
 			s.rssPages = number(field)
 		case fieldStartCode:
 			s.open = number(field) > 1
+		case fieldSignals:
+			s.killPending = number(field)&(1<<(unix.SIGKILL-1)) != 0
 		case fieldExitCode:
 			s.exitCode = unix.WaitStatus(number(field))
 		}

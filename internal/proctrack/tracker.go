@@ -56,6 +56,7 @@ type Process struct {
 	seen        time.Time
 	youth       int  // how many more Looks look at it again: what it is may change at once, by exec
 	asked       bool // its command line was asked for
+	noLine      int  // how often there was none
 	exiting     bool // at the last look
 	endReported bool // its status was told: nothing better can follow
 }

@@ -115,12 +115,9 @@ func (q *queue) hold(until time.Time) {
 	q.mu.Unlock()
 }
 
-// takesNone reports whether the next line can be written without memory: an empty pipe keeps the page that its reader has
-// read last (anon_pipe_buf_release in fs/pipe.c, Linux 6.18).
-func (q *queue) takesNone() bool {
-	if !q.warm {
-		return false
-	}
+// empty reports whether everything in the pipe was read. An empty pipe that had a line keeps the page that its reader has read
+// last (anon_pipe_buf_release in fs/pipe.c, Linux 6.18), so that the next line takes none. It may block.
+func (q *queue) empty() bool {
 	waiting, err := unix.IoctlGetInt(q.fd, unix.TIOCINQ)
 	return err == nil && waiting == 0
 }
@@ -137,12 +134,10 @@ func (q *queue) left() time.Duration {
 func (q *queue) await() {
 	for {
 		q.mu.Lock()
-		left := q.left()
-		if q.free > 0 || left > 0 && q.takesNone() {
-			left = 0
-		}
+		left, free, warm := q.left(), q.free > 0, q.warm
 		q.mu.Unlock()
-		if left <= 0 {
+		// Without the lock: the kernel's own of the pipe may be held by a writer who waits for memory.
+		if left <= 0 || free || warm && q.empty() {
 			return
 		}
 		time.Sleep(min(left, time.Millisecond))

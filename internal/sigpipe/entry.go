@@ -2,11 +2,7 @@
 
 package sigpipe
 
-import (
-	"golang.org/x/sys/unix"
-
-	_ "github.com/oominit/oominit/internal/sigpipe/soon" // is initialized before this package can be
-)
+import "golang.org/x/sys/unix"
 
 // What sigpipe_start works with.
 var (
