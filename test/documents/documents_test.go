@@ -157,15 +157,21 @@ func wantEvent(t *testing.T, _ string, b block) {
 func wantConfiguration(t *testing.T, _ string, b block) {
 	name, value, _ := strings.Cut(strings.TrimSpace(b.text), "=")
 	cmd := exec.Command(testproc.Build(t), "--", "true")
-	cmd.Env = append(os.Environ(), name+"="+strings.Trim(value, "'"))
+	cmd.Env = append(environment(), name+"="+strings.Trim(value, "'"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }
 
+// environment is that of the tests, without the variables that are for them.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OOMINIT_") })
+}
+
 // wantFault is for what is said of a wrong rule, with […] for what is left out.
 func wantFault(t *testing.T, _ string, b block) {
 	cmd := exec.Command(testproc.Build(t), "--rules", "continue com=php-fpm", "--", "true")
+	cmd.Env = environment()
 	out, err := cmd.CombinedOutput()
 	begin, end, _ := strings.Cut(strings.TrimSpace(b.text), "[…]")
 	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 125 || !strings.Contains(string(out), begin) ||
