@@ -50,6 +50,7 @@ func BenchmarkLookNothingNew(b *testing.B) {
 				b.Fatalf("%d processes known", tracker.Len())
 			}
 			now := time.Now()
+			b.ReportAllocs()
 			for b.Loop() {
 				tracker.Look(now, false)
 				tracker.Ended(func(Death) {})
