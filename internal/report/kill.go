@@ -16,6 +16,10 @@ func (r *Reporter) Rehearse(at time.Time, kill OOMKill, follows Policy) {
 	}
 	rehearsal := &Reporter{options: r.options, queue: &queue{}} // a queue without room, and without a thread
 	rehearsal.log = zerolog.New(rehearsal).Level(r.options.Level)
+	rehearsal.Observation(at, Observation{Kills: 1, Limit: kill.Limit})
+	if kill.Victim != nil {
+		rehearsal.Observation(at, Observation{Process: *kill.Victim, AliveAt: at, Knowledge: kill.Certainty, Evidence: kill.Limit})
+	}
 	rehearsal.OOMKill(at, kill)
 	rehearsal.Policy(at, follows)
 }
