@@ -2,16 +2,14 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/oominit/oominit/internal/probe"
+	"github.com/oominit/oominit/internal/testgolden"
 	"github.com/oominit/oominit/internal/testproc"
 )
-
-var update = flag.Bool("update", false, "rewrite the examples in docs/check.md")
 
 func TestMain(m *testing.M) {
 	if probe.Act(os.Args) {
@@ -124,11 +122,5 @@ func TestCheckDocumentation(t *testing.T) {
 		}
 		parts[i+1] = line + "\n" + stdout + ends + after
 	}
-	if want := strings.Join(parts, begins); want != string(text) {
-		if !*update {
-			t.Errorf("the examples in %s are not what the program prints: go test ./cmd/oominit-inspect -update", page)
-		} else if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testgolden.File(t, page, strings.Join(parts, begins))
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,11 +12,10 @@ import (
 	"time"
 
 	"github.com/oominit/oominit/internal/terminal"
+	"github.com/oominit/oominit/internal/testgolden"
 	"github.com/oominit/oominit/internal/testproc"
 	"github.com/oominit/oominit/policy"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { testproc.Main(m) }
 
@@ -162,25 +160,8 @@ func TestGolden(t *testing.T) {
 			if got := strings.Join(needed, " "); got != s.needed || (r.ExitCode() == 1) != (got != "") {
 				t.Errorf("not ok and needed: %q, want %q; exit code %d", got, s.needed, r.ExitCode())
 			}
-			golden(t, filepath.Join("testdata", s.name+".txt"), text)
+			testgolden.File(t, filepath.Join("testdata", s.name+".txt"), text)
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("not what %s has; if it is right: go test ./internal/check -update\n%s", name, got)
 	}
 }
 
@@ -195,18 +176,7 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(text), "<!-- output -->\n```\n")
-	_, after, foundEnd := strings.Cut(rest, "```\n<!-- /output -->\n")
-	if !found || !foundEnd {
-		t.Fatal("the page has no output")
-	}
-	if want := before + "<!-- output -->\n```\n" + string(example) + "```\n<!-- /output -->\n" + after; want != string(text) {
-		if !*update {
-			t.Errorf("the example in %s is not what the program prints: go test ./internal/check -update", page)
-		} else if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testgolden.File(t, page, testgolden.Block(t, string(text), "output", string(example)))
 	schema, err := os.ReadFile("../../docs/check.schema.json")
 	if err != nil {
 		t.Fatal(err)

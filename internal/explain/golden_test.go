@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,9 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/oominit/oominit/internal/terminal"
+	"github.com/oominit/oominit/internal/testgolden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files and the example in docs/explain.md")
 
 func read(t testing.TB, text string) *Log {
 	t.Helper()
@@ -120,26 +118,9 @@ func TestGolden(t *testing.T) {
 				if ending != "txt" && !strings.HasSuffix(name, "/shop.log") && !strings.HasSuffix(name, "/recorder.log") {
 					continue
 				}
-				golden(t, strings.TrimSuffix(name, ".log")+"."+ending, got)
+				testgolden.File(t, strings.TrimSuffix(name, ".log")+"."+ending, got)
 			}
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("not what %s has; if it is right: go test ./internal/explain -update\n%s", name, got)
 	}
 }
 
@@ -171,29 +152,12 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := replaceBlock(t, string(text), "input", string(input))
-	want = replaceBlock(t, want, "output", outputs(t, read(t, string(input)))["txt"])
-	if want != string(text) {
-		if !*update {
-			t.Errorf("the example in %s is not what the program prints: go test ./internal/explain -update", page)
-		} else if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	want := testgolden.Block(t, string(text), "input", string(input))
+	want = testgolden.Block(t, want, "output", outputs(t, read(t, string(input)))["txt"])
+	testgolden.File(t, page, want)
 	shop, err := os.ReadFile("testdata/shop.log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, picture, outputs(t, read(t, string(shop)))["svg"])
-}
-
-// replaceBlock replaces the code block between two comments of that name.
-func replaceBlock(t *testing.T, page, name, text string) string {
-	t.Helper()
-	before, rest, found := strings.Cut(page, "<!-- "+name+" -->\n```\n")
-	_, after, foundEnd := strings.Cut(rest, "```\n<!-- /"+name+" -->\n")
-	if !found || !foundEnd {
-		t.Fatalf("the page has no block %q", name)
-	}
-	return before + "<!-- " + name + " -->\n```\n" + text + "```\n<!-- /" + name + " -->\n" + after
+	testgolden.File(t, picture, outputs(t, read(t, string(shop)))["svg"])
 }

@@ -1,14 +1,13 @@
 package options
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the table of variables in the README")
+	"github.com/oominit/oominit/internal/testgolden"
+)
 
 // variablesTable is the table of variables in the README, in Markdown. A test holds the README to it.
 func variablesTable() string {
@@ -36,18 +35,5 @@ func TestREADMETable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(text), tableBegin)
-	table, after, foundEnd := strings.Cut(rest, tableEnd)
-	if !found || !foundEnd {
-		t.Fatalf("%s has no %q … %q", name, tableBegin, tableEnd)
-	}
-	if table == variablesTable() {
-		return
-	}
-	if !*update {
-		t.Fatalf("the table of variables in %s is not that of the program; run: go test ./internal/options -run README -update", name)
-	}
-	if err := os.WriteFile(name, []byte(before+tableBegin+variablesTable()+tableEnd+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testgolden.File(t, name, testgolden.Between(t, string(text), tableBegin, tableEnd, variablesTable()))
 }

@@ -310,3 +310,32 @@ func TestAncestorsThatAreGone(t *testing.T) {
 		t.Errorf("remembered for ever: %+v", p.Ancestors)
 	}
 }
+
+// Who has a SIGKILL pending is not alive, whatever else is shown of it: before Linux 5.17 the exit code is 0 until it acts.
+func TestPendingKillIsNotAlive(t *testing.T) {
+	tracker := newTracker(t)
+	now := time.Now()
+	var p Process
+	if tracker.learn(&p, stat{open: true, killPending: true}, now); !p.AliveAt.IsZero() {
+		t.Error("alive with a SIGKILL pending")
+	}
+	if tracker.learn(&p, stat{open: true}, now); !p.AliveAt.Equal(now) {
+		t.Error("not alive")
+	}
+}
+
+// A look at all who are kept is no look at all there are while somebody was born who was not found yet.
+func TestAllKept(t *testing.T) {
+	tracker := newTracker(t)
+	child, grandchild, _ := family(t)
+	tracker.SetMain(child, time.Now())
+	tracker.Look(time.Now(), true)
+	tracker.newest, _ = tracker.proc.newest() // others may be born meanwhile
+	if len(tracker.table) != 2 || tracker.table[grandchild] == nil || !tracker.AllKept() {
+		t.Fatalf("%d known, all kept: %v", len(tracker.table), tracker.AllKept())
+	}
+	family(t)
+	if tracker.AllKept() {
+		t.Error("somebody is not found yet")
+	}
+}
