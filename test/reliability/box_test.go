@@ -224,6 +224,21 @@ func (r *running) watching() (n int) {
 	return n
 }
 
+// anonymousPages is how much memory PID 1 has that is no file's, in pages of 4 KiB.
+func (r *running) anonymousPages() int {
+	r.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", r.cmd.Process.Pid))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\nAnonymous:")
+	var kilobytes int
+	if _, err := fmt.Sscan(rest, &kilobytes); !found || err != nil {
+		r.t.Fatalf("%v: %s", err, text)
+	}
+	return kilobytes / 4
+}
+
 // newGroup makes a cgroup of a v1 controller that the test's end removes, and writes its files.
 func newGroup(t *testing.T, controller string, files map[string]int) string {
 	t.Helper()

@@ -81,3 +81,33 @@ func TestVictimThatNobodySaw(t *testing.T) {
 		t.Errorf("exit code %d after %s, %d counted by the kernel, events %v", code, took, memory.Kills(t), events)
 	}
 }
+
+// The way from a kill to its line was gone before, so that it takes no page of the container's: a page fault of ours at the limit
+// waits for the kernel's reclaim, or has it kill once more (docs/design/0012-no-new-page.md).
+func TestKillTakesNoNewPage(t *testing.T) {
+	const some = 2 // for who is born before; without the rehearsal it takes 5
+	taken := func() (pages int) {
+		memory := testcgroup.New(t, 48<<20)
+		r := box{memory: memory}.start(t, shell(t, `echo ready; read x; tail /dev/zero; read x; exit 0`)...)
+		r.await("ready")
+		before, same := -1, 0
+		until(t, "the start is over", func() bool {
+			now := r.anonymousPages()
+			if same++; now != before {
+				before, same = now, 0
+			}
+			return same == 20
+		})
+		r.say("go")
+		r.await(`{"level":"error"`)
+		pages = r.anonymousPages() - before
+		r.say("end")
+		if code, _ := r.end(); code != 137 {
+			t.Errorf("exit code %d", code)
+		}
+		return pages
+	}
+	if pages := min(taken(), taken()); pages > some { // where the first line is written late, it may be made ready for the next
+		t.Errorf("%d pages were taken", pages)
+	}
+}
