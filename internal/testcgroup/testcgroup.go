@@ -4,6 +4,7 @@
 package testcgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,12 +103,10 @@ func Isolate() (undo func()) {
 	move(dir)
 	return func() {
 		move(parent)
-		for range 200 { // a child may still be on its way out
-			if os.Remove(dir) == nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		// A child may still be on its way out; what is left then is an empty cgroup.
+		_ = testproc.Poll(ctx, func() bool { return os.Remove(dir) == nil })
 	}
 }
 
@@ -146,14 +145,14 @@ func (c *Cgroup) Usage(t testing.TB) uint64 {
 
 // remove waits until the last process has left.
 func (c *Cgroup) remove(t testing.TB) {
-	deadline := time.Now().Add(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for err := os.Remove(c.Dir); err != nil && !errors.Is(err, os.ErrNotExist); err = os.Remove(c.Dir) {
-		if time.Now().After(deadline) {
-			t.Errorf("cannot remove the cgroup: %v", err)
-			return
-		}
-		<-tick.C
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	gone := func() bool {
+		err = os.Remove(c.Dir)
+		return err == nil || errors.Is(err, os.ErrNotExist)
+	}
+	if testproc.Poll(ctx, gone) != nil {
+		t.Errorf("cannot remove the cgroup: %v", err)
 	}
 }

@@ -99,7 +99,7 @@ func nginxWorker(t *testing.T, id, not string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	worker := ""
-	err := poll(ctx, func() bool {
+	err := testproc.Poll(ctx, func() bool {
 		table, err := docker(ctx, "top", id, "-o", "pid,args")
 		if err != nil {
 			return false
@@ -201,18 +201,4 @@ func TestDocker(t *testing.T) {
 		_, code, logs := stop(t, id)
 		wantNoKill(t, code, events(t, logs))
 	})
-}
-
-// poll asks every few milliseconds until the answer is yes.
-func poll(ctx context.Context, done func() bool) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

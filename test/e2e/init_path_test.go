@@ -73,7 +73,7 @@ func startEngine(t *testing.T, arguments ...string) engine {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	if err := poll(ctx, func() bool { _, err := docker(ctx, "-H", e.host, "info"); return err == nil }); err != nil {
+	if err := testproc.Poll(ctx, func() bool { _, err := docker(ctx, "-H", e.host, "info"); return err == nil }); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		testproc.Require(t, "docker", fmt.Errorf("a second dockerd does not answer: %w: %s", err, text[max(0, len(text)-300):]))
 	}
@@ -169,10 +169,10 @@ func swarm(t *testing.T, e engine) {
 		out, _ := docker(ctx, "-H", e.host, "service", "ps", "--no-trunc", "--format", "{{.CurrentState}} {{.Error}}", name)
 		return out
 	}
-	if err := poll(ctx, func() bool { return strings.Contains(tasks("without"), "Complete") }); err != nil {
+	if err := testproc.Poll(ctx, func() bool { return strings.Contains(tasks("without"), "Complete") }); err != nil {
 		t.Errorf("without oominit: %q", tasks("without"))
 	}
-	if err := poll(ctx, func() bool { return strings.Count(tasks("with"), "137") >= 2 }); err != nil {
+	if err := testproc.Poll(ctx, func() bool { return strings.Count(tasks("with"), "137") >= 2 }); err != nil {
 		t.Errorf("with oominit: %q", tasks("with"))
 	}
 	if got := tasks("without"); strings.Count(got, "\n") != 1 {

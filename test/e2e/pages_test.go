@@ -66,7 +66,7 @@ func TestPages(t *testing.T) {
 	t.Cleanup(func() { cleanDocker(t, "rm", "-f", id) })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := poll(ctx, func() bool { return strings.Contains(mustDocker(t, "logs", id), `"oom_kill"`) }); err != nil {
+	if err := testproc.Poll(ctx, func() bool { return strings.Contains(mustDocker(t, "logs", id), `"oom_kill"`) }); err != nil {
 		t.Fatal(err)
 	}
 

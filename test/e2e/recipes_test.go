@@ -152,7 +152,7 @@ func (c trial) answers(t *testing.T, line int, want string) {
 	defer cancel()
 	var out string
 	var err error
-	if poll(ctx, func() bool {
+	if testproc.Poll(ctx, func() bool {
 		out, err = c.try(t, line)
 		return err == nil && strings.Contains(out, want)
 	}) != nil {
@@ -175,7 +175,7 @@ func (c trial) kills(t *testing.T, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := poll(ctx, func() bool { return c.cgroup.Kills(t) >= want }); err != nil {
+	if err := testproc.Poll(ctx, func() bool { return c.cgroup.Kills(t) >= want }); err != nil {
 		t.Fatalf("the kernel has counted %d OOM kills, want %d", c.cgroup.Kills(t), want)
 	}
 }
@@ -185,7 +185,7 @@ func (c trial) reported(t *testing.T, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := poll(ctx, func() bool {
+	if err := testproc.Poll(ctx, func() bool {
 		logs, err := docker(ctx, "logs", c.id)
 		return err == nil && strings.Count(logs, `"event":"oom_kill"`) >= want
 	}); err != nil {
@@ -370,7 +370,7 @@ func (c trial) killsUntilEnd(t *testing.T) int {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	last := 0
-	if err := poll(ctx, func() bool {
+	if err := testproc.Poll(ctx, func() bool {
 		kills, err := c.cgroup.CountedKills()
 		last = max(last, kills)
 		return err != nil

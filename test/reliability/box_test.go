@@ -6,6 +6,7 @@ package reliability
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -247,13 +248,12 @@ func newGroup(t *testing.T, controller string, files map[string]int) string {
 		testproc.Require(t, "cgroup", fmt.Errorf("no %s cgroup can be made: %w", controller, err))
 	}
 	t.Cleanup(func() {
-		for range 500 { // the last process may still be on its way out
-			if err = os.Remove(dir); err == nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		// The last process may still be on its way out.
+		if testproc.Poll(ctx, func() bool { err = os.Remove(dir); return err == nil }) != nil {
+			t.Errorf("cannot remove the cgroup: %v", err)
 		}
-		t.Errorf("cannot remove the cgroup: %v", err)
 	})
 	for name, value := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(strconv.Itoa(value)), 0); err != nil {
@@ -266,12 +266,10 @@ func newGroup(t *testing.T, controller string, files map[string]int) string {
 // until asks every few milliseconds until the answer is yes.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(timeLimit)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
+	defer cancel()
+	if err := testproc.Poll(ctx, done); err != nil {
+		t.Fatalf("never: %s: %v", what, err)
 	}
 }
 
