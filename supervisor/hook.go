@@ -87,8 +87,8 @@ func (s *Supervisor) tellHook(now time.Time, call hookCall) {
 // nextHook starts the run that waits first, if none is under way.
 func (s *Supervisor) nextHook(now time.Time) {
 	h := &s.hook
-	if h.state != hookIdle || len(h.queue) == 0 || s.watch.still {
-		return // still: to start a program takes memory
+	if h.state != hookIdle || len(h.queue) == 0 || s.watch.still || s.state == ended {
+		return // still: to start a program takes memory; ended: in a hurry, it would outlive us
 	}
 	call := h.queue[0]
 	h.queue = h.queue[1:]

@@ -41,6 +41,11 @@ func TestRoomForWhatFollows(t *testing.T) {
 	}
 
 	s.watch.still = false
+	s.state = ended
+	if s.nextHook(epoch); s.hook.state != hookIdle {
+		t.Error("a hook is started when all is over")
+	}
+	s.state = running
 	s.nextHook(epoch)
 	start := <-s.hook.started
 	if start.err == nil {
